@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
@@ -33,6 +33,7 @@ class Session:
         progress: Progress | bool | None = None,
         registry: Registry | None = None,
         upgrade: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
         if not (progress is None or isinstance(progress, bool) or callable(progress)):
             raise UsageError(f"progress cannot be {progress!r}", hint="give True, False or a function")
@@ -40,13 +41,25 @@ class Session:
         self._progress: Progress | bool = True if progress is None else progress
         self._registry = registry
         self._upgrade = upgrade
+        self._stop = stop
         self._catalog: Catalog | None = None
 
-    def progress(self) -> AbstractContextManager[Progress]:
-        """A context whose value reports the progress of one operation; its bars disappear at the end."""
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A context whose value reports the progress of one operation; its bars disappear at the end.
+
+        Where it reports, the operation ends with KeyboardInterrupt if it is to stop.
+        """
         from filterkit.progress import progress_bar
 
-        return progress_bar(self._progress)
+        with progress_bar(self._progress) as report:
+            yield report if self._stop is None else partial(self._report, report, self._stop)
+
+    @staticmethod
+    def _report(report: Progress, stop: Callable[[], bool], what: str, done: int, total: int | None) -> None:
+        if stop():
+            raise KeyboardInterrupt
+        report(what, done, total)
 
     def close(self) -> None:
         """Close the catalog and its networks. Arrays that were returned remain valid."""
@@ -103,6 +116,11 @@ class Session:
 
         return LengthsCache()
 
+    @cached_property
+    def edges(self) -> dict[tuple[int, str], Sequence[dict[str, Any]]]:
+        """Edges that were traced, by id and hash of their model: its catalog may not be writable."""
+        return {}
+
     def catalog(self, *, write: bool = False) -> Catalog:
         """The open catalog; with `write` it is opened for writing, and created if it does not exist."""
         from filterkit.catalog import Catalog
@@ -111,7 +129,7 @@ class Session:
             self._catalog.close()
             self._catalog = None
         if self._catalog is None:
-            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade)
+            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade, stop=self._stop)
         return self._catalog
 
     def matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:

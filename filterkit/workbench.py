@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from filterkit.results.connections import Connections
     from filterkit.results.diff import Differences
     from filterkit.results.exemplars import Exemplars
+    from filterkit.results.histogram import Histogram
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.observe import Observation
     from filterkit.results.rows import Found
@@ -92,6 +93,9 @@ class Workbench:
         The contributions of plugins; None loads the built-in and installed ones when first needed.
     upgrade
         If False, a catalog of an older filterkit is refused instead of being upgraded on first use.
+    stop
+        A function that is called again and again while SQLite or a search works. Once it returns True, what
+        is running ends with KeyboardInterrupt, as if by Ctrl-C, which reaches the main thread only.
     """
 
     def __init__(
@@ -101,8 +105,9 @@ class Workbench:
         progress: Progress | bool | None = None,
         registry: Registry | None = None,
         upgrade: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
-        self._session = Session(catalog, progress=progress, registry=registry, upgrade=upgrade)
+        self._session = Session(catalog, progress=progress, registry=registry, upgrade=upgrade, stop=stop)
         self.location = self._session.location
 
     def __enter__(self) -> Self:
@@ -409,6 +414,45 @@ class Workbench:
         """
         return operations.layers.skipped(self._session, address)
 
+    def edges(self, address: str = "*") -> Connections:
+        """List which layers the output of each layer reaches without another layer in between.
+
+        They are found in the graph when a model is added. For a model that an older filterkit added, they are
+        traced now, from its file in the store, and written to the catalog if that can be written.
+
+        Parameters
+        ----------
+        address
+            Models; or layers, for the edges from and to them.
+
+        Returns
+        -------
+        Connections
+            Rows, one per pair of layers, the layer that is reached in the order of the graph:
+            ``from_address`` and ``to_address``, which are None for an input or an output of the network;
+            ``tensor``, its name; ``via``, the operators between them on the shortest way, e.g. pools, and
+            ``Add`` where branches are added up; ``channel_offset``, the first channel that the layer reads
+            from the other one, which after a concatenation need not be 0, or None if that cannot be
+            followed. Models without edges are in `Connections.left_out`.
+
+        Raises
+        ------
+        ModelError
+            The model consists of weights without a network, or has too many edges.
+        NotFoundError, CatalogError
+            The address names nothing, or the model's file is not in the store.
+
+        Examples
+        --------
+        >>> bench.edges("vgg16/block2_conv1")[["from_address", "to_address", "via"]]
+        from_address        to_address          via
+        ──────────────────  ──────────────────  ─────────────
+        vgg16/block1_conv2  vgg16/block2_conv1  Relu, MaxPool
+        vgg16/block2_conv1  vgg16/block2_conv2  Relu
+        [Rows: 2 rows × 3 columns]
+        """
+        return operations.edges.edges(self._session, address)
+
     @_with_thumbnails
     def filters(
         self,
@@ -628,6 +672,85 @@ class Workbench:
             observation=observation,
             unmeasured=unmeasured,
         )
+
+    def histogram(
+        self,
+        address: str = "*",
+        column: str = "l2_norm",
+        *,
+        where: str | None = None,
+        bins: int = 20,
+        observation: str | None = None,
+    ) -> Histogram:
+        """Count the filters that `address` names by ranges of a column.
+
+        Parameters
+        ----------
+        column
+            A column with numbers, as in a condition.
+        where, observation
+            As in `iter_filters`.
+        bins
+            Maximum number of ranges. They have the same width, and their bounds are round numbers.
+
+        Returns
+        -------
+        Histogram
+            Rows from the lowest range to the highest: ``low``, ``high`` and ``filters``, the number of
+            filters with ``low <= value < high``. If all values are equal, both bounds are this value.
+            `Histogram.without_value` counts the filters without a value, e.g. of weights that are NaN, and
+            `Histogram.infinite` those with an infinite one.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`; or the values of the column are no numbers.
+
+        Examples
+        --------
+        >>> bench.histogram("vgg16/block1_conv1", "classic_score", bins=4)
+        low  high  filters
+        ───  ────  ───────
+        0.7   0.8        4
+        0.8   0.9       18
+        0.9     1       42
+        [Histogram: 3 rows × 3 columns]
+        """
+        return operations.histogram.histogram(
+            *(self._session, address, column), where=where, bins=bins, observation=observation
+        )
+
+    def facets(self, address: str = "*", *, where: str | None = None, observation: str | None = None) -> Rows:
+        """Count the filters that `address` names by what people look for first: their type, dead ones, ….
+
+        Parameters
+        ----------
+        where, observation
+            As in `iter_filters`.
+
+        Returns
+        -------
+        Rows
+            ``facet``: ``classic_type`` and ``dead``, and where the model was observed ``fires``, whether any
+            picture has a response above 0, and ``top_class``. Of each, ``value``, ``filters``, the number of
+            those that meet the condition, and ``condition``, which selects them; at most 12, the most
+            frequent first.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`.
+
+        Examples
+        --------
+        >>> bench.facets("vgg16/block1_conv1")[:2]
+        facet         value   filters  condition
+        ────────────  ──────  ───────  ───────────────────────
+        classic_type  emboss       27  classic_type = 'emboss'
+        classic_type  blur         21  classic_type = 'blur'
+        [Rows: 2 rows × 4 columns]
+        """
+        return operations.histogram.facets(self._session, address, where=where, observation=observation)
 
     @_with_thumbnails
     def query(
@@ -2259,6 +2382,13 @@ def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
         There is another photo, which may not be replaced.
     """
     return operations.quickstart.place_photo(folder, image, ours=ours)
+
+
+def conjuncts(where: str) -> list[str]:
+    """The parts of a condition that are joined by ``and``; raises UsageError if it cannot be read."""
+    from filterkit.catalog.where import conjuncts
+
+    return conjuncts(where)
 
 
 def corrected_command(words: Sequence[str], wrong: AddressError | str) -> str | None:

@@ -209,6 +209,7 @@ def _rows(catalog: Path, picture: Path) -> Described:
         ("models",),
         ("layers", "a"),
         ("layers", "computed", "--skipped"),
+        ("layers", "a", "--edges"),
         ("filters", "classic"),
         ("filters", "classic", "--group-by", "classic_type"),
         ("filters", "classic", "--count"),

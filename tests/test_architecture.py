@@ -217,6 +217,7 @@ TESTED_WITH = {
     "filterkit.graph.layers.channel_rules": "operations/test_connections.py",
     "filterkit.graph.layers.channel_origins": "operations/test_connections.py",
     "filterkit.operations.ablated_network": "operations/test_ablate.py",
+    "filterkit.results.histogram": "operations/test_histogram.py",
     "filterkit.graph.gradient.formula": "graph/gradient/rules/test_activation_functions.py",
     "filterkit.graph.gradient.sliding_windows": "graph/gradient/rules/test_pooling.py",
     # the steps of expanding weights, through the operation
@@ -238,7 +239,11 @@ TESTED_WITH = {
     # the panels of pages, through the pages; and how they are made, through what becomes of them
     **{
         f"filterkit.web.panels.{name}": "web/test_pages.py"
-        for name in ("exemplars", "expanded", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
+        for name in (
+            *("exemplars", "expanded", "filter_metrics", "kernel_sheet", "kernel_weights", "similar"),
+            *("model_graph", "metrics_over_depth", "model_layers", "model_observations", "model_rows"),
+            *("model_skipped", "distributions"),
+        )
     },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
     # what results share, through the results

@@ -80,3 +80,33 @@ def test_evenly_spaced_selections_are_views(selection: list[int]) -> None:
     found = sliced(array, selection)
     np.testing.assert_array_equal(found, array[list(selection)])
     assert np.shares_memory(found, array)
+
+
+def test_a_session_that_is_to_stop_ends_what_reports_progress(classic_catalog: Path) -> None:
+    stopping = False
+    session = Session(classic_catalog, progress=False, stop=lambda: stopping)
+    with session.progress() as progress:
+        progress("searching", 1, 2)
+        stopping = True
+        with pytest.raises(KeyboardInterrupt):
+            progress("searching", 2, 2)
+    session.close()
+
+
+def test_a_session_that_is_to_stop_ends_statements(classic_catalog: Path) -> None:
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 50000) SELECT max(i) FROM n"
+    )
+    stopping = False
+    session = Session(classic_catalog, stop=lambda: stopping)
+    with session.catalog().read() as reading:
+        assert reading.execute(endless).fetchone() == (50000,)
+    stopping = True
+    with pytest.raises(KeyboardInterrupt), session.catalog().read() as reading:
+        reading.execute(endless).fetchone()
+    with pytest.raises(KeyboardInterrupt), session.catalog().connect() as connection:
+        connection.exec_driver_sql(endless).fetchone()
+    stopping = False
+    with session.catalog().read() as reading:
+        assert reading.execute("SELECT count(*) FROM model").fetchone() == (1,)
+    session.close()

@@ -15,6 +15,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.observation_files import ObservationFiles
 from filterkit.catalog.observations import specs_of
 from filterkit.catalog.schema import (
+    edge,
     exemplar,
     filter_,
     image,
@@ -42,7 +43,7 @@ from filterkit.hashing import bytes_on_disk, file_sha256
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
 
-TABLES = (model, layer, filter_, skipped, observation, image, response, exemplar)
+TABLES = (model, layer, filter_, skipped, edge, observation, image, response, exemplar)
 
 SPARSE = 1 << 30
 """Bytes above which a file is checked for being sparse; filterkit writes no such files."""
@@ -65,15 +66,22 @@ def check_database(catalog: Catalog) -> list[str]:
         .where(layer.c.model_id == model.c.id)
         .scalar_subquery()
     )
+    of_model = edge.c.model_id == model.c.id
+    edges = sa.select(sa.func.count()).where(of_model).scalar_subquery()
+    last = sa.func.max(sa.func.coalesce(edge.c.from_layer, 0), sa.func.coalesce(edge.c.to_layer, 0))
+    ends = sa.select(sa.func.max(last)).where(of_model).scalar_subquery()
     wrong = [finding for table in TABLES if (finding := _wrong_value(catalog, table))]
     with catalog.connect() as connection:
         found = integrity_errors(connection, SHOWN)
         orphans = count_orphans(connection)
+        misfit = sa.or_(edges != sa.func.coalesce(model.c.edges, 0), ends >= model.c.layers)
+        edgy = connection.scalars(sa.select(model.c.name).where(misfit)).all()
         short = connection.scalars(sa.select(model.c.name).where(counted != model.c.filters)).all()
     return [
         *found,
         *([f"{orphans} rows belong to no model"] if orphans else []),
         *(f"rows of {name} are missing" for name in short),
+        *(f"the edges of {name} do not fit its layers" for name in edgy),
         *(wrong or ([] if catalog.store.links() else _other_shapes(catalog))),
     ]
 

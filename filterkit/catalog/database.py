@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -36,11 +36,11 @@ class Catalog:
         Whether it was opened for writing.
     """
 
-    def __init__(self, path: Path, *, write: bool) -> None:
+    def __init__(self, path: Path, *, write: bool, stop: Callable[[], bool] | None = None) -> None:
         self.path = path
         self.store = Store(store_folder(path))
         self.writable = write
-        self._limit = connections.StepLimit(path)
+        self._limit = connections.StepLimit(path, stop)
         self._engine = connections.engine(path, write=write, limit=self._limit)
         self._idle: list[connections.Connection] = []
 
@@ -48,7 +48,14 @@ class Catalog:
         return f"<Catalog {str(self.path)!r}, open for {'writing' if self.writable else 'reading'}>"
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str], *, write: bool = False, upgrade: bool = True) -> Catalog:
+    def open(
+        cls,
+        location: str | os.PathLike[str],
+        *,
+        write: bool = False,
+        upgrade: bool = True,
+        stop: Callable[[], bool] | None = None,
+    ) -> Catalog:
         """Open the catalog at `location`, a file or a ``sqlite:///`` URL.
 
         Reading changes nothing, with one exception: a catalog of an older filterkit is upgraded, after a copy
@@ -59,6 +66,8 @@ class Catalog:
         ----------
         upgrade
             False raises an error for an older catalog instead.
+        stop
+            As for `Workbench`.
 
         Raises
         ------
@@ -80,7 +89,7 @@ class Catalog:
                 f"there is no folder {path.parent} to create a catalog in",
                 hint="create it first, or choose another with --catalog or filterkit.open(FILE)",
             )
-        catalog = cls(path, write=write)
+        catalog = cls(path, write=write, stop=stop)
         if write:
             catalog.store.check_rooms()  # before anything is created that would have to be removed
         try:

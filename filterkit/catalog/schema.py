@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -139,6 +139,7 @@ model = Table(
         comment="0 or 1: whether batch norms were folded into the filters before them",
     ),
     Column("added_at", Text, nullable=False, comment="UTC, ISO 8601"),
+    Column("edges", Integer, comment="rows of table edge; NULL if they were not traced yet"),
     UniqueConstraint("name", name="uq_model_name"),
     Index(
         "ix_model_extra",
@@ -237,6 +238,27 @@ skipped = Table(
     Column("node", Text, nullable=False, comment="name of the ONNX node"),
     Column("op", Text, nullable=False, comment="ONNX operator"),
     Column("reason", Text, nullable=False, comment="why it could not be extracted"),
+    sqlite_with_rowid=False,
+)
+
+edge = Table(
+    "edge",
+    metadata,
+    Column("model_id", ForeignKey("model.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, comment="place among the model's edges, from 0"),
+    Column("from_layer", Integer, comment="position of a layer; NULL for an input of the network"),
+    Column(
+        "to_layer",
+        Integer,
+        comment="position of the layer that it reaches; NULL for an output of the network",
+    ),
+    Column("via", JSON, nullable=False, comment="list: the operators between them, on the shortest way"),
+    Column(
+        "channel_offset",
+        Integer,
+        comment="first channel that to_layer reads from from_layer; NULL if it cannot be followed",
+    ),
+    Column("tensor", Text, comment="name of that input or output of the network"),
     sqlite_with_rowid=False,
 )
 

@@ -181,6 +181,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("filter", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
     ("filter", "dead"): lambda value: is_whole(value, 0, 1),
     ("filter", "extra"): _is_extra,
+    ("edge", "via"): list_of(is_text),
     ("observation", "name"): _matches(MODEL_NAME, LONGEST_NAME),
     ("observation", "options"): _are_options,
     ("observation", "folder"): _matches(SHA256, 64),

@@ -257,6 +257,27 @@ class Token:
         return self.kind in ("word", "sign") and self.text.lower() in texts
 
 
+def conjuncts(condition: str) -> list[str]:
+    """The parts of a condition that are joined by ``and``, or the whole of one with an ``or``.
+
+    Raises
+    ------
+    UsageError
+        A token cannot be read.
+    """
+    depth, start, is_between = 0, 0, False
+    parts: list[str] = []
+    for token in tokens(condition):
+        depth += token.is_("(") - token.is_(")")
+        if depth == 0 and token.is_("or"):
+            return [condition.strip()]
+        if token.kind == "end" or (depth == 0 and token.is_("and") and not is_between):
+            parts.append(condition[start : token.place].strip())
+            start = token.place + len(token.text)
+        is_between = token.is_("between") or (is_between and not token.is_("and"))
+    return parts
+
+
 def tokens(condition: str) -> Iterator[Token]:
     """The tokens of `condition`, then an ``"end"``; raises UsageError where none can be read."""
     place, end = 0, len(condition.rstrip())

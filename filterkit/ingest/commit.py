@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.edges import put_edges
 from filterkit.catalog.model_input import has_placeholder_size, range_of, takes_no_pictures
 from filterkit.catalog.observations import move_observations
 from filterkit.catalog.schema import model
@@ -216,6 +217,7 @@ def _insert(connection: sa.Connection, row: Row, contents: Contents) -> int:
     layer_ids = connection.scalars(of_model.order_by(schema.layer.c.position))
     for layer_id, columns in zip(layer_ids.all(), contents.filters, strict=True):
         insert_rows(connection, schema.filter_, {"layer_id": repeat(layer_id), **columns})
+    put_edges(connection, model_id, contents.edges)
     return model_id
 
 

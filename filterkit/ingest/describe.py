@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from filterkit import budget
+from filterkit.catalog.edges import edge_rows
 from filterkit.catalog.listings import integral
 from filterkit.catalog.metrics import Measured, check_length, extra_layer_metrics, extra_metrics, plain
 from filterkit.catalog.model_input import preprocessing_json
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.catalog.sqlite.statements import to_json
+from filterkit.errors import ModelError
 from filterkit.geometry import LayerGeometry, product
+from filterkit.graph.layers.layer_edges import layer_edges
 from filterkit.graph.layers.weight_origin import origin
+from filterkit.graph.loading.checkpoint import PRODUCER
 from filterkit.graph.view.view import GraphView
 from filterkit.records import FilterBank, Skipped
 
@@ -160,6 +164,19 @@ def not_finite(bank: FilterBank) -> int:
     return int((~np.isfinite(flat).all(axis=1)).sum())
 
 
+def edges(graph: GraphView, layers: Sequence[Row]) -> list[Row] | None:
+    """The rows of table `edge`; None for weights without a network, or if there are too many."""
+    if graph.producer_name == PRODUCER:
+        return None
+    budget.step("following the layers")
+    try:
+        return edge_rows(layer_edges(graph, layers))
+    except budget.Exceeded:
+        raise
+    except ModelError:  # `Workbench.edges` says why
+        return None
+
+
 def skipped_rows(skipped: Iterable[Skipped]) -> list[Row]:
     """The rows of table `skipped`."""
     return [
@@ -183,7 +200,7 @@ def count_parameters(graph: GraphView, banks: Iterable[FilterBank]) -> int:
     parts of a tensor are not shared, nor are two equal tensors. A bias that several layers share counts once,
     whether or not they share their weights.
     """
-    views = {view.scope: view for view in _views(graph)}
+    views = {view.scope: view for view in graph.with_bodies()}
     readers: dict[Origin, list[FilterBank]] = defaultdict(list)
     biases: dict[object, int] = {}
     for bank in banks:
@@ -236,9 +253,3 @@ def _is_constant(view: GraphView, tensor: str) -> bool:
 def _digest(values: FloatArray) -> tuple[tuple[int, ...], bytes]:
     content = values.data if values.flags.c_contiguous else values.tobytes()
     return values.shape, hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _views(graph: GraphView) -> Iterator[GraphView]:
-    yield graph
-    for body in graph.bodies():
-        yield from _views(body)

@@ -133,7 +133,7 @@ class Contents:
     ----------
     model
         Its row of table `model`, but for the time it is added.
-    layers, skipped
+    layers, skipped, edges
         Rows of these tables, without the model's id.
     filters
         Columns of table `filter` for each layer, without the layer's id.
@@ -148,6 +148,7 @@ class Contents:
     model: Row
     layers: Sequence[Row]
     skipped: Sequence[Row]
+    edges: Sequence[Row]
     filters: Sequence[Columns]
     banks_path: Path
     not_finite: int
@@ -243,6 +244,7 @@ def stage_model(
         measured, working, failed = measure(extraction.banks.items(), metrics, strict=strict, report=report)
         faults += failed
         layers, filters = describe.layers_and_filters(extraction, fetched.filter_labels or {}, measured)
+        edges = describe.edges(graph, layers)
         model = {
             "name": request.name,
             "source": request.scheme,
@@ -251,6 +253,7 @@ def stage_model(
             "license": fetched.license,
             "sha256": sha256,
             **describe.model_columns(graph, extraction, layers),
+            "edges": None if edges is None else len(edges),
             **metric_columns(working),
             "plugins": provenance((makers.source, *makers.extractors, *working)),
             "fold_batchnorm": int(folded),
@@ -262,6 +265,7 @@ def stage_model(
             model,
             layers,
             describe.skipped_rows(extraction.skipped),
+            edges or (),
             filters,
             banks_path,
             sum(map(describe.not_finite, extraction.banks.values())),

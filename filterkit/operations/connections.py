@@ -29,9 +29,6 @@ COLUMNS: Mapping[str, type] = {
 }
 """Columns of rows, and the types of their values."""
 
-COMBINING = frozenset({"maxout", "glu", "crelu"})
-"""Activations with another number of channels than the layer: the nodes themselves are followed."""
-
 FOLLOWED = (
     "connections are followed through pools, activations, norms, additions, concatenations and changes of "
     "layout"
@@ -85,7 +82,7 @@ def _made(session: Session, graph: GraphView, model: Mapping[str, Any]) -> dict[
     """The outputs of the layers of a model, before and after their activation, and its inputs."""
     from filterkit.catalog.weights import batchnorm
     from filterkit.graph.layers.channel_origins import channel_origins
-    from filterkit.graph.layers.channel_rules import Traced, Untraced
+    from filterkit.graph.layers.channel_rules import COMBINING, Traced, Untraced
 
     made: dict[tuple[str, str], Traced] = {}
     for value in graph.inputs:

@@ -237,6 +237,18 @@ class Panels:
     def filterkit_panels(self) -> Contributions:
         panels = "filterkit.web.panels"
         return (
+            Contribution("graph", "The graph of a model's layers", f"{panels}.model_graph:ModelGraph"),
+            Contribution("layers", "The layers of a model", f"{panels}.model_layers:ModelLayers"),
+            Contribution(
+                "depth", "Metrics over the depth of a model", f"{panels}.metrics_over_depth:MetricsOverDepth"
+            ),
+            Contribution("skipped", "What of a model is not catalogued", f"{panels}.model_skipped:Skipped"),
+            Contribution(
+                "observations", "Observations of a model", f"{panels}.model_observations:ModelObservations"
+            ),
+            Contribution(
+                "histograms", "Distributions of a layer's filters", f"{panels}.distributions:Distributions"
+            ),
             Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
             Contribution("expanded", "A filter, multiplied out to pixels", f"{panels}.expanded:Expanded"),
             Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import partial
 from itertools import chain
@@ -83,7 +83,7 @@ def _extracted(extractor: Any, path: Path) -> Found:
 
 def _check_places(findings: Findings, found: Found, graph: GraphView, name: str) -> None:
     """Check that the nodes of banks and reasons exist."""
-    views = {view.scope: view for view in _views(graph)}
+    views = {view.scope: view for view in graph.with_bodies()}
     nodes = {
         (f"{scope}/" if scope else "") + own
         for scope, view in views.items()
@@ -98,12 +98,6 @@ def _check_places(findings: Findings, found: Found, graph: GraphView, name: str)
         seen.add(each.node)
         if isinstance(each, FilterBank):
             _check_bank(findings, each, views.get(each.scope), name)
-
-
-def _views(graph: GraphView) -> Iterator[GraphView]:
-    yield graph
-    for body in graph.bodies():
-        yield from _views(body)
 
 
 def _check_bank(findings: Findings, bank: FilterBank, view: GraphView | None, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -17,8 +16,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, page_pictures, pages, panel_sections, searches
-from filterkit.web.pages import Page
+from filterkit.web import links, page_pictures, pages, panel_sections, searches, streaming
+from filterkit.web.pages import FORM_ONLY, Page
 from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -37,8 +36,9 @@ class _Number(IntegerConvertor):
 
 register_url_convertor("number", _Number())
 
-QUICK, HEAVY = "quick", "heavy"
-"""The workers: one for the pages of one model, one for what takes longer: searches and charts."""
+QUICK, HEAVY, FORM, DATA = "quick", "heavy", "form", "data"
+"""The workers: one for the pages of one model, one for what takes longer, searches and charts, one for pages
+whose results follow, and one for rows, which are written as fast as the browser reads them."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
@@ -52,6 +52,9 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/sql", searches.sql, HEAVY),
     ("/diff", searches.diff, HEAVY),
 )
+FILLED_IN = frozenset(("/", "/filters", "/similar", "/sql", "/diff"))
+"""What searches the whole catalog: the page is there at once, and its results follow."""
+
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
     ("exemplars", page_pictures.exemplars, HEAVY),
     ("chart", page_pictures.chart, HEAVY),
@@ -68,7 +71,10 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
     """The application on a catalog; its ``state.workers`` have to be closed."""
     made = Starlette(
         routes=[
-            *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            *(
+                Route(place, _filled_in(view, worker) if place in FILLED_IN else _page(view, worker))
+                for place, view, worker in PAGES
+            ),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
@@ -79,7 +85,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
+    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA)}
     return made
 
 
@@ -100,14 +106,39 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
         if form is not None:
             if page.error is not None:
                 raise page.error
-            return _table(bench, page.rows, page.columns, form)
+            return _table(bench, request, page.rows, page.columns, form)
         values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
         if on is not None:
             values["sections"] = panel_sections.sections(bench, on)
         status = 200 if page.error is None else _status(page.error)
         return Response(render(page.template, values, request), status, FRESH, "text/html")
 
-    return _endpoint(respond, worker)
+    return _streamed(_endpoint(respond, worker))
+
+
+def _filled_in(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
+    """A page that searches the catalog: its form is there at once."""
+    form = _page(view, FORM)
+
+    async def without_results(request: Request) -> Response:
+        found: Response = await form(Request({**request.scope, FORM_ONLY: True}, request.receive))
+        return found
+
+    return streaming.filled_in(without_results, _page(view, worker))
+
+
+def _streamed(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Rows are sent while they are read."""
+
+    async def respond(request: Request) -> Response:
+        form = request.query_params.get("format", "")
+        if form not in MEDIA_TYPES:
+            found: Response = await endpoint(request)
+            return found
+        headers = {**FRESH, "Content-Type": MEDIA_TYPES[form]}
+        return await streaming.as_written(request, endpoint, headers)
+
+    return respond
 
 
 def _panel_page(bench: Workbench, request: Request, page: Page) -> PanelPage | None:
@@ -127,7 +158,7 @@ def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
         found = panel_sections.content(bench, page, name)
         if found.rows is None:
             raise NotFoundError(f"panel '{name}' has no rows")
-        return _table(bench, found.rows, tuple(found.rows[0] if found.rows else found.columns), form)
+        return _table(bench, request, found.rows, tuple(found.rows[0] if found.rows else found.columns), form)
     section = panel_sections.section(bench, page, name)
     values = {
         "section": section,
@@ -145,7 +176,8 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
 
     async def endpoint(request: Request) -> Response:
         try:
-            chosen = HEAVY if "panel" in request.query_params else worker  # a panel may take long
+            is_panel, is_data = (name in request.query_params for name in ("panel", "format"))
+            chosen = HEAVY if is_panel else DATA if is_data else worker  # a panel may take long
             found: Response = await request.app.state.workers[chosen].run(
                 request, lambda bench: respond(bench, request)
             )
@@ -165,13 +197,15 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
     return endpoint
 
 
-def _table(bench: Workbench, rows: Iterable[Row], columns: Sequence[str], form: str) -> Response:
-    """Rows as JSON or CSV, as the command line writes them."""
+def _table(
+    bench: Workbench, request: Request, rows: Iterable[Row], columns: Sequence[str], form: str
+) -> Response:
+    """Rows as JSON or CSV, as the command line writes them; of many, what was not sent yet."""
     if form not in MEDIA_TYPES:
         raise UsageError(f"a page cannot be written as '{form}'", hint=f"format={' or '.join(MEDIA_TYPES)}")
-    stream = io.StringIO()
+    stream = request.state.chunks
     bench.registry.create("format", form).write(rows, tuple(columns), stream)
-    return Response(stream.getvalue(), media_type=MEDIA_TYPES[form], headers=FRESH)
+    return Response(stream.rest(), media_type=MEDIA_TYPES[form], headers=FRESH)
 
 
 def _status(error: FilterkitError) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
+from filterkit.web.conditions import chosen as chosen_parts
+from filterkit.web.conditions import facet_groups
 from filterkit.web.panels.kernel_weights import numbers
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 MODELS, FILTERS = 50, 60
 """How many models and filters are on a page."""
+
+FORM_ONLY = "filterkit.form_only"
+"""In the scope of a request for a page without its results, which follow."""
 
 NAMES = ("address", "model", "layer", "filter", "label")
 """Columns of filters that are no metrics."""
@@ -51,6 +57,9 @@ class Page:
 
 def models(bench: Workbench, request: Request) -> Page:
     """All models."""
+    if FORM_ONLY in request.scope:
+        form = {"models": (), "observed": {}, "location": bench.location, **paging(0, 0, MODELS)}
+        return Page("models.html", (), (), form)
     rows = bench.models()
     number = page_number(request, len(rows), MODELS)
     shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]
@@ -62,30 +71,32 @@ def models(bench: Workbench, request: Request) -> Page:
 
 
 def model(bench: Workbench, request: Request) -> Page:
-    """One model: its layers, their metrics over depth, and what could not be extracted."""
+    """One model; what there is to see of it are panels."""
     name = request.path_params["model"]
-    observations = bench.observations(name)
+    bench.observations(name)  # an unknown name is an error with the names that there are
     about = next(iter(bench.models(name)), None)
     if about is None or about["model"] != name:  # nothing in the path is a pattern
         raise NotFoundError(f"there is no model '{name}' in the catalog")
-    skipped = bench.skipped(name)
     rows: list[Row] = []
     columns: tuple[str, ...] = ()
-    if about["layers"]:
+    if request.query_params.get("format") and about["layers"]:
         layers, stats = bench.layers(name), bench.stats(name)
         columns = tuple(dict.fromkeys((*layers.columns, *stats.columns)))
         rows = [{**one, **other} for one, other in zip(layers, stats, strict=True)]
     values = {
         "title": name,
         "about": about,
-        "layers": rows,
-        "skipped": skipped,
-        "observations": observations,
-        "meanings": meanings(bench, "layer"),
         "commands": command_lines(
-            bench, [f"filterkit layers {word(name)}", f"filterkit stats {word(name)} -o stats.png"]
+            bench,
+            [
+                f"filterkit layers {word(name)}",
+                f"filterkit layers {word(name)} --edges",
+                f"filterkit stats {word(name)} -o stats.png",
+            ],
         ),
-        "python": python_lines(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
+        "python": python_lines(
+            bench, [f"bench.layers({name!r})", f"bench.edges({name!r})", f"bench.stats({name!r})"]
+        ),
     }
     return Page("model.html", rows, columns, values, kind="model", address=name)
 
@@ -96,7 +107,7 @@ def layer(bench: Workbench, request: Request) -> Page:
     address, chosen = row["address"], request.query_params
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
-    if request.query_params.get("format"):
+    if chosen.get("format") and "panel" not in chosen:
         names, data = bench.iter_filters(address, where=where, sort=order)
         return Page("layer.html", data, names)
     columns, _ = bench.iter_filters(address, limit=0)
@@ -107,7 +118,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         "columns": [name for name in columns if name not in NAMES],
         "meanings": meanings(bench, "filter"),
     }
-    wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
+    wanted = tuple(dict.fromkeys(("address", "filter", "label", "l2_norm", *([sort] if sort else ()))))
     try:
         count = bench.count_filters(address, where=where)
         number = page_number(request, count, FILTERS)
@@ -122,6 +133,9 @@ def layer(bench: Workbench, request: Request) -> Page:
     values = form | {
         "filters": found,
         "count": count,
+        "conditions": chosen_parts(where),
+        "facets": facet_groups(where, bench.facets(address, where=where)),
+        "not_finite": _not_finite(bench, address, found),
         "commands": command_lines(
             bench,
             [
@@ -135,6 +149,22 @@ def layer(bench: Workbench, request: Request) -> Page:
         ),
     }
     return Page("layer.html", (), (), values | paging(number, count, FILTERS), kind="layer", address=address)
+
+
+def _not_finite(bench: Workbench, address: str, rows: Iterable[Row]) -> dict[int, str]:
+    """What weights that are no numbers the filters have, which are drawn gray."""
+    numbers = [row["filter"] for row in rows if row["l2_norm"] is None]
+    found: dict[int, str] = {}
+    if numbers:
+        import numpy as np
+
+        with suppress(FilterkitError):  # its weights are not in the store, so nothing is drawn
+            bank = bench.bank(f"{address}/{','.join(map(str, numbers))}")
+            for number, weights in zip(numbers, bank, strict=True):
+                kinds = {"NaN": np.isnan(weights), "infinity": np.isinf(weights)}
+                if words := " and ".join(name for name, places in kinds.items() if places.any()):
+                    found[number] = words
+    return found
 
 
 def filter_(bench: Workbench, request: Request) -> Page:

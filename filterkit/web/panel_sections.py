@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from filterkit.errors import FilterkitError, NotFoundError, PluginError
 from filterkit.web import links, panel_loading
+from filterkit.web.one_page import one_page
 from filterkit.web.page_pictures import BACKGROUND, GAP, Urls
 from filterkit.web.templating import fragment
 
@@ -97,6 +98,11 @@ class Section:
 
 def sections(bench: Workbench, page: PanelPage) -> list[Section]:
     """All panels of a page, except those that have nothing to show."""
+    with one_page():
+        return _sections(bench, page)
+
+
+def _sections(bench: Workbench, page: PanelPage) -> list[Section]:
     found = []
     for offer, panel in panel_loading.panels(bench.registry, page.kind):
         if isinstance(panel, FilterkitError):

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.web.conditions import chosen, facet_groups
 from filterkit.web.links import checked_address, is_number
 from filterkit.web.pages import (
+    FORM_ONLY,
     Page,
     attempt,
     command_lines,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 FILTERS = 50
 """How many filters are on a page."""
+MOST_FACETED = 100_000
+"""Facets of more filters would take seconds, as each of them is counted."""
 MOST_OBSERVED = 20
 """How many filters are in each list of an observation."""
 MOST_SIMILAR = 100
@@ -94,16 +98,22 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     columns, _ = bench.iter_filters(address, limit=0)
     values |= {"columns": columns[1:], "sort": sort}
     shown = tuple(dict.fromkeys(("address", *([sort] if sort else ()), *(n for n in BRIEF if n in columns))))
+    if FORM_ONLY in request.scope:
+        return Page("filters.html", (), (), values)
     if given.get("format"):
         names, rows = bench.iter_filters(address, where=where, sort=order)
         return Page("filters.html", rows, names)
     count = bench.count_filters(address, where=where)
+    every = count if where is None else bench.count_filters(address)
     number = page_number(request, count, FILTERS)
     start = number * FILTERS
     found = bench.filters(address, columns=shown, where=where, sort=order, limit=FILTERS, offset=start)
     options = [*([f"--where {word(where)}"] if where else ()), *([f"--sort {word(order)}"] if order else ())]
     values |= {
         "filters": found,
+        "conditions": chosen(where),
+        "facets": facet_groups(where, bench.facets(address, where=where)) if every <= MOST_FACETED else (),
+        "most_faceted": MOST_FACETED if every > MOST_FACETED else None,
         "shown": shown,
         "count": count,
         "meanings": meanings(bench, "filter"),
@@ -121,7 +131,7 @@ def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     invariant = [name for name in given.getlist("invariant") if name] if "query" in given else ["scale"]
     limit = max(1, min(int(number), MOST_SIMILAR)) if is_number(number := given.get("limit", "")) else 20
     values |= {"invariant": invariant, "limit": limit}
-    if not text:
+    if not text or FORM_ONLY in request.scope:
         return Page("similar.html", (), ("address", "similarity", "transform"), values)
     among = checked_address(bench, given.get("among") or "*")
     found = bench.similar(_query(bench, text), among, invariant=",".join(invariant), limit=limit)
@@ -155,7 +165,7 @@ def sql(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     for row in bench.columns():
         tables.setdefault(row["table"], []).append(row)
     values |= {"sql": text, "tables": tables}
-    if not text:
+    if not text or FORM_ONLY in request.scope:
         return Page("sql.html", (), (), values)
     found = bench.query(text, timeout=SQL_SECONDS, limit=SQL_ROWS, max_result=SQL_RESULT)
     values |= {
@@ -174,7 +184,7 @@ def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     level: Any = "filter" if given.get("level") == "filter" else "layer"
     match: Any = given.get("match", "name")
     values |= {"level": level, "match": match, "models": bench.models()["model"]}
-    if not (a and b):
+    if not (a and b) or FORM_ONLY in request.scope:
         return Page("diff.html", (), ("address_a", "address_b", "cosine"), values)
     if match not in ("name", "position", "assignment"):
         raise UsageError(f"filters are not matched by '{match}'", hint="by name, position or assignment")

@@ -55,9 +55,14 @@ class Worker:
         self._file: tuple[int, int] | None = None
         self._waiting = 0
         self._is_stopping = False
+        self._unwanted = threading.Event()
+
+    def _is_unwanted(self) -> bool:
+        """Whether nobody waits any longer for what the workbench does."""
+        return self._is_stopping or self._unwanted.is_set()
 
     async def run(self, request: Request, job: Callable[[Workbench], T]) -> T:
-        """The result of a job; it is not begun if the browser no longer waits for it.
+        """The result of a job, which is not begun, or ends early, if the browser no longer waits for it.
 
         Raises
         ------
@@ -69,9 +74,18 @@ class Worker:
         if self._waiting >= LONGEST_QUEUE:
             raise BusyError("too many requests are waiting", hint="reload the page in a moment")
         self._waiting += 1
+        unwanted = threading.Event()
+
+        def stoppable(bench: Workbench) -> T:
+            self._unwanted = unwanted
+            try:
+                return job(bench)
+            except KeyboardInterrupt:  # from `_is_unwanted`
+                raise GoneError from None
+
         try:
             future: Future[T] = Future()
-            self._jobs.put((future, job))
+            self._jobs.put((future, stoppable))
             result = asyncio.wrap_future(future)
             result.add_done_callback(_retrieve)
             while not (await asyncio.wait([result], timeout=LOOK))[0]:
@@ -84,6 +98,7 @@ class Worker:
             return result.result()
         finally:
             self._waiting -= 1
+            unwanted.set()  # without effect once it is done
 
     def stop(self) -> None:
         """Let no request wait any longer."""
@@ -111,7 +126,9 @@ class Worker:
 
     def _opened(self) -> Workbench:
         if self._bench is None:
-            self._bench = Workbench(self._catalog, progress=False, registry=self._registry)
+            self._bench = Workbench(
+                self._catalog, progress=False, registry=self._registry, stop=self._is_unwanted
+            )
         file = None
         with suppress(OSError):
             status = self._bench.path.stat()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filterkit.catalog.where import parse_condition
+from filterkit.catalog.where import conjuncts, parse_condition
 from filterkit.errors import UsageError
 
 table = sa.table(
@@ -265,3 +265,21 @@ def test_any_text_is_a_condition_or_a_usage_error(text: str) -> None:
         assert error.hint
     else:
         connection.execute(sa.select(table).where(condition)).all()
+
+
+@pytest.mark.parametrize(
+    ("condition", "parts"),
+    [
+        ("bias > 0", ["bias > 0"]),
+        ("bias > 0 AND mean<1 and (std > 1 or std < 0)", ["bias > 0", "mean<1", "(std > 1 or std < 0)"]),
+        (
+            "mean between 1 and 2 and not std not between 3 and 4",
+            ["mean between 1 and 2", "not std not between 3 and 4"],
+        ),
+        ("bias > 0 and mean > 1 or std > 2", ["bias > 0 and mean > 1 or std > 2"]),
+        ("label = 'a and b' and label like '%or%'", ["label = 'a and b'", "label like '%or%'"]),
+        ("layer in ('a', 'b') and kernel_shape = [3, 3]", ["layer in ('a', 'b')", "kernel_shape = [3, 3]"]),
+    ],
+)
+def test_the_parts_of_a_condition(condition: str, parts: list[str]) -> None:
+    assert conjuncts(condition) == parts

@@ -121,3 +121,12 @@ def test_skipped_says_what_was_not_extracted_and_why(run: Run, tmp_path: Path) -
 def test_nothing_skipped(run: Run, classic: Path) -> None:
     ran = run("layers", "classic", "--skipped", "--format", "json")
     assert ran.rows == []
+
+
+def test_edges_are_pairs_of_layers(run: Run, classic: Path) -> None:
+    rows = run("layers", "classic/edge_*_x", "--edges", "--format", "json").rows
+    ends = [(row["from_address"], row["to_address"], row["tensor"]) for row in rows]
+    assert (None, "classic/edge_sobel_x", "gray") in ends
+    assert ("classic/edge_sobel_x", None, "edge_sobel_x") in ends
+    code, error, hint = run("layers", "classic", "--edges", "--skipped").failure
+    assert code == 2 and "two lists" in error and "one of them" in hint

@@ -44,11 +44,12 @@ def run(*words: str) -> tuple[int, str, str]:
 def contents(path: Path) -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
     """Every table: its name, its lasting columns, and its rows in order."""
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        for table in ("model", "layer", "skipped", "filter"):
+        for table in ("model", "layer", "skipped", "edge", "filter"):
             names = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
             lasting = [name for name in names if name not in CHANGING]
             columns = ", ".join(f'"{name}"' for name in lasting)
-            order = {"layer": "model_id, position", "filter": "layer_id, position"}.get(table, "1")
+            key = {"layer": "model_id", "edge": "model_id", "filter": "layer_id"}.get(table)
+            order = f"{key}, position" if key else "1"
             yield (
                 table,
                 lasting,

@@ -42,7 +42,7 @@ SCHEMATA: tuple[str, ...] = (
     "DROP TABLE model",
     "DROP INDEX ix_filter_classic_type",
     "DROP TABLE filterkit_schema",
-    "DROP TABLE filterkit_schema; CREATE VIEW filterkit_schema AS SELECT '0006' AS version_num",
+    "DROP TABLE filterkit_schema; CREATE VIEW filterkit_schema AS SELECT '0007' AS version_num",
     f"DROP TABLE filterkit_schema; CREATE VIEW filterkit_schema AS SELECT {ENDLESS} AS version_num",
     "ANALYZE",
     "ANALYZE; UPDATE sqlite_stat1 SET stat = '-1 x 99999999999999999999'",

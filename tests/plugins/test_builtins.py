@@ -26,7 +26,10 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
     "response-metric": (),
-    "panel": ("classic", "exemplars", "expanded", "kernels", "metrics", "similar", "weights"),
+    "panel": (
+        *("classic", "depth", "exemplars", "expanded", "graph", "histograms", "kernels", "layers"),
+        *("metrics", "observations", "similar", "skipped", "weights"),
+    ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

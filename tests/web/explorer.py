@@ -61,6 +61,14 @@ class Explorer:
         """GET with the cookie; headers with underscores for hyphens, None leaves one out."""
         return self.send("GET", path, **headers)
 
+    def get_whole(self, path: str) -> Answer:
+        """GET a page until its results are part of it, as they are on a machine that is not busy."""
+        for _ in range(100):
+            answer = self.get(path)
+            if b"Searching" not in answer.body:
+                break
+        return answer
+
     def send(self, method: str, path: str, **headers: str | None) -> Answer:
         given = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}

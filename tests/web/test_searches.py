@@ -22,7 +22,7 @@ SOBEL = "[[-1,0,1],[-2,0,2],[-1,0,1]]"
 
 
 def ask(explorer: Explorer, page: str, **values: object) -> Answer:
-    return explorer.get(f"{page}?{urlencode(values, doseq=True)}")
+    return explorer.get_whole(f"{page}?{urlencode(values, doseq=True)}")
 
 
 def addresses(answer: Answer) -> list[str]:
@@ -134,8 +134,8 @@ def test_sql_only_reads_within_limits(classic: Explorer) -> None:
     assert len(ask(classic, "/sql", sql=many, format="json").json) == 1000
     assert "1,000 rows, the limit" in ask(classic, "/sql", sql=many).text
     endless = many.replace("SELECT i FROM n", "SELECT count(*) FROM n")
-    answer = ask(classic, "/sql", sql=endless)
-    assert answer.status == 500
+    answer = classic.get(f"/sql?{urlencode({'sql': endless})}")
+    assert answer.status == 200, "the page was sent before the result"
     assert "5 s" in answer.text
 
 

@@ -133,3 +133,36 @@ def test_a_catalog_that_is_replaced_is_opened_again(tmp_path: Path) -> None:
         missing = explorer.get("/")
         assert missing.status == 500
         assert "there is no catalog at" in missing.text
+
+
+def test_what_runs_ends_when_the_browser_leaves(worker: Worker) -> None:
+    """A search looks at each layer whether it is still wanted."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(bench: filterkit.Workbench) -> None:
+        try:
+            while True:
+                bench.diff("classic", "classic")
+                begun.set()
+        finally:
+            ended.set()
+
+    async def scene() -> None:
+        leaver: Any = Browser()
+        stayer: Any = Browser()
+        running = asyncio.create_task(worker.run(leaver, endless))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        leaver.is_gone = True
+        with pytest.raises(GoneError):
+            await running
+        assert await worker.run(stayer, lambda bench: len(bench.layers("classic"))) == 13
+        assert ended.is_set()
+        cancelled = asyncio.create_task(worker.run(stayer, endless))
+        ended.clear()
+        await asyncio.sleep(0.1)
+        cancelled.cancel()
+        assert await worker.run(stayer, lambda bench: 5) == 5
+        assert ended.is_set()
+
+    asyncio.run(scene())

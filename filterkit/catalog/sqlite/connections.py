@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -168,8 +169,9 @@ class StepLimit:
     WRITING = 100
     """Reading every row takes less than one step per byte; the rest is margin."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stop: Callable[[], bool] | None = None) -> None:
         self._files = str(path), str(beside(path, WAL))
+        self._stop = stop
         self.reset()
 
     def reset(self, *, writing: bool = False) -> None:
@@ -185,7 +187,7 @@ class StepLimit:
         """Whether SQLite must stop; called after every `INTERVAL` steps."""
         self._left -= self.INTERVAL
         self.is_exceeded = self._left < 0
-        return self.is_exceeded
+        return self.is_exceeded or (self._stop is not None and self._stop())
 
 
 def engine(

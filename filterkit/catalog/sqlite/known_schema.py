@@ -24,6 +24,7 @@ OBJECTS = (
 )
 
 KNOWN: dict[str, frozenset[str]] = {
+    "edge": frozenset({"10a1d8b360cdc8658f785c92fff0f70e"}),
     "exemplar": frozenset({"4041c7cc8cf0f0874dba27a1861ed035"}),
     "filter": frozenset(
         {
@@ -56,7 +57,10 @@ KNOWN: dict[str, frozenset[str]] = {
             "0a720cd1d7c8e9f6223c216d9b0b97df",
             "169c99192a643b5331f44c462a75c35f",
             "2012799a767072eabada1337c0e31647",
+            "3e8cb8d91f10d680e1befd8a72b28d1a",
+            "47105c829e64f29ecb3d4cf85edccb1c",
             "6184a9199b2511de2f7aca8c95f68450",
+            "8fa4cbb7051af783136f0c5dc79f8f21",
             "9941ddee62803086f44003c7fa6ee643",
             "f00bf86d1c920ef5f214f22b3a758782",
         }

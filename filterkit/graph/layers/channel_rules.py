@@ -22,6 +22,9 @@ from filterkit.graph.view.walk import attributes
 MOST_ORIGINS = 2**22
 """Limit on the origins of all channels of a tensor together."""
 
+COMBINING = frozenset({"maxout", "glu", "crelu"})
+"""Activations with another number of channels than the layer: the nodes themselves are followed."""
+
 
 class Origin(NamedTuple):
     """A filter, and the sign with which it reaches a channel.

@@ -134,6 +134,12 @@ class GraphView:
         """Views of the bodies of this graph's nodes, in the graph's order, without those nested in them."""
         yield from self._bodies
 
+    def with_bodies(self) -> Iterator[GraphView]:
+        """This view, and those of all bodies in it, at every depth."""
+        yield self
+        for body in self._bodies:
+            yield from body.with_bodies()
+
     def home(self, tensor: str) -> GraphView | None:
         """The graph that defines a tensor, this one or one around it; None if there is none."""
         view: GraphView | None = self

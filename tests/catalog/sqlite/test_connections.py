@@ -200,7 +200,7 @@ def test_an_upgrade_says_so(
     assert location.read_bytes() == before and not caplog.messages
     Catalog.open(location).close()
     [message] = caplog.messages
-    assert "from schema 0002 to 0006" in message and "0002.backup" in message
+    assert "from schema 0002 to 0007" in message and "0002.backup" in message
     assert complete_model("") == ["vgg16", "classic"]
 
 
