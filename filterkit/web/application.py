@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import links, page_pictures, pages, searches
+from filterkit.web.atlas.page import atlas
+from filterkit.web.atlas.tile_server import TileServer
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -35,8 +37,8 @@ class _Number(IntegerConvertor):
 
 register_url_convertor("number", _Number())
 
-QUICK, HEAVY = "quick", "heavy"
-"""The workers: one for the pages of one model, one for what takes longer: searches and charts."""
+QUICK, HEAVY, ATLAS = "quick", "heavy", "atlas"
+"""The workers: for the pages of one model, for what takes longer (searches and charts), and for atlases."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
@@ -45,6 +47,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
+    ("/atlas/{model}", atlas, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
@@ -64,8 +67,17 @@ FRESH = {"Cache-Control": "private, no-cache"}
 
 def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
     """The application on a catalog; its ``state.workers`` have to be closed."""
+    workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, ATLAS)}
+    tiles = TileServer(workers[ATLAS])
     made = Starlette(
         routes=[
+            *(
+                Route(f"/tiles/{{model}}/{{version}}/{{style}}/{name}", _answered(draw))
+                for name, draw in (
+                    ("{z:number}/{x:number}/{y:number}.png", tiles.tile),
+                    ("plan.json", tiles.plan),
+                )
+            ),
             *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
@@ -77,7 +89,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
+    made.state.workers = workers
     return made
 
 
@@ -105,13 +117,23 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
-    """Run a function on a worker; errors become responses, as nothing may reach the log of the server."""
+    """Run a function on a worker."""
 
     async def endpoint(request: Request) -> Response:
+        found: Response = await request.app.state.workers[worker].run(
+            request, lambda bench: respond(bench, request)
+        )
+        return found
+
+    return _answered(endpoint)
+
+
+def _answered(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+    """Errors become responses, as nothing may reach the log of the server."""
+
+    async def answered(request: Request) -> Response:
         try:
-            found: Response = await request.app.state.workers[worker].run(
-                request, lambda bench: respond(bench, request)
-            )
+            return await endpoint(request)
         except GoneError:
             return Response(status_code=499)
         except FilterkitError as error:
@@ -123,9 +145,8 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
                 hint="this is a bug in filterkit or in a plugin",
             )
             return _error(request, bug, 500)
-        return found
 
-    return endpoint
+    return answered
 
 
 def _table(bench: Workbench, page: Page, form: str) -> Response:
