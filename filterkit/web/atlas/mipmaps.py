@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.web.atlas.raster import Shades
+from filterkit.web.atlas.shelves import Box
 
 Sums = tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]
 """Sum and number of the shades below each pixel."""
@@ -22,8 +23,8 @@ Region = Callable[[int, int, int, int], Shades]
 MOST_PIXELS = 48 << 20
 """Limit on the pixels of all overviews in memory; of larger pictures, the finest ones are drawn on demand."""
 
-STRIP = 1 << 20
-"""Pixels that are drawn at once, at least one row of the coarsest level."""
+STRIP = 1 << 19
+"""Pixels that are drawn at once, at least one row of what is made of them."""
 
 
 def first_kept(width: int, height: int) -> int:
@@ -36,15 +37,10 @@ def first_kept(width: int, height: int) -> int:
 
 def overviews(region: Region, width: int, height: int, levels: int) -> dict[int, Shades]:
     """The picture halved 1 … `levels` times, by how often, without those too large for the memory."""
-    first = min(first_kept(width, height), levels)
     if not levels:
         return {}
-    side = 1 << first
-    rows = max(1, STRIP // (width * side)) * side
-    strips = [halved(region(0, y, width, min(rows, height - y)), first) for y in range(0, height, rows)]
-    totals, counts = zip(*strips, strict=True)
-    sums: Sums = np.concatenate(totals), np.concatenate(counts)
-    del strips, totals, counts
+    first = min(first_kept(width, height), levels)
+    sums = halved(region, (0, 0, width, height), first)
     kept = {}
     for level in range(first, levels + 1):
         kept[level] = mean(sums)
@@ -53,12 +49,20 @@ def overviews(region: Region, width: int, height: int, levels: int) -> dict[int,
     return kept
 
 
-def halved(shades: Shades, times: int) -> Sums:
-    """Sums of the squares of pixels of a side of two to the power of `times`; `mean` makes shades of them."""
-    sums: Sums = (shades, (shades > 0).view(np.uint8))
-    for level in range(1, times + 1):
-        sums = _half(sums, level)
-    return sums
+def halved(region: Region, box: Box, times: int) -> Sums:
+    """Sums over squares with sides of two to the power of `times`; `mean` makes shades of them."""
+    x, y, width, height = box
+    side = 1 << times
+    rows = max(1, STRIP // (width * side)) * side
+    strips = []
+    for top in range(0, height, rows):
+        shades = region(x, y + top, width, min(rows, height - top))
+        sums: Sums = (shades, (shades > 0).view(np.uint8))
+        for level in range(1, times + 1):
+            sums = _half(sums, level)
+        strips.append(sums)
+    totals, counts = zip(*strips, strict=True)
+    return np.concatenate(totals), np.concatenate(counts)
 
 
 def mean(sums: Sums) -> Shades:

@@ -101,10 +101,9 @@ class Picture:
     def _shades(self, halvings: int, x: int, y: int) -> Shades:
         if halvings in self.overviews:
             return self.overviews[halvings][y : y + TILE, x : x + TILE]
-        left, top = x << halvings, y << halvings
-        width, height = self.layout.width - left, self.layout.height - top
-        shades = self.raster.region(left, top, min(TILE << halvings, width), min(TILE << halvings, height))
-        return mipmaps.mean(mipmaps.halved(shades, halvings)) if halvings else shades
+        left, top, side = x << halvings, y << halvings, TILE << halvings
+        box = left, top, min(side, self.layout.width - left), min(side, self.layout.height - top)
+        return mipmaps.mean(mipmaps.halved(self.raster.region, box, halvings))
 
     def place(self, address: str) -> shelves.Box:
         """Where a layer, a filter or a kernel is.

@@ -5,6 +5,7 @@ const root = document.getElementById("atlas");
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const STEP = 0.25; // of the picture, per arrow key
 const ZOOM = 1.6; // per plus or minus
+const REST = 200; // milliseconds without movement, after which the place is kept
 const DEEPEST = 64; // pixels of the screen per weight
 
 function make(name, parent, given = {}) {
@@ -35,6 +36,8 @@ function addressOf(plan, x, y) {
 const pageOf = (address) => `/m/${address.split("/").map(encodeURIComponent).join("/")}`;
 
 async function load(tiles) {
+  const inline = document.getElementById("atlas-plan"); // in pages that no server serves
+  if (inline) return JSON.parse(inline.textContent);
   const answer = await fetch(`${tiles}/plan.json?format=json`);
   const plan = await answer.json();
   if (!answer.ok) throw new Error([plan.error, plan.hint].filter(Boolean).join(" – "));
@@ -110,7 +113,10 @@ function show(plan, tiles) {
   }
 
   let isWaiting = false;
+  let resting = 0;
   function refresh() {
+    clearTimeout(resting);
+    resting = setTimeout(keep, REST);
     if (isWaiting || !image) return;
     isWaiting = true;
     requestAnimationFrame(() => {
@@ -127,6 +133,8 @@ function show(plan, tiles) {
 
   // Where we are, as #z,x,y: the logarithm of pixels per weight, and the pixel in the middle.
   function keep() {
+    if (!image) return;
+    if (!location.hash && Math.abs(viewport.getZoom() / viewport.getHomeZoom() - 1) < 1e-6) return;
     const { x, y } = image.viewportToImageCoordinates(viewport.getCenter());
     const place = `#${Math.log2(scale()).toFixed(2)},${x.toFixed(1)},${y.toFixed(1)}`;
     if (place !== location.hash) history.replaceState(history.state, "", place);
@@ -162,7 +170,6 @@ function show(plan, tiles) {
   });
   viewer.addHandler("viewport-change", refresh);
   viewer.addHandler("resize", refresh);
-  viewer.addHandler("animation-finish", keep);
   addEventListener("hashchange", () => goTo(location.hash, still));
 
   view.addEventListener("pointermove", (event) => {
@@ -211,6 +218,13 @@ function show(plan, tiles) {
   buttons[0].addEventListener("click", () => zoom(ZOOM));
   buttons[1].addEventListener("click", () => zoom(1 / ZOOM));
   buttons[2].addEventListener("click", home);
+
+  // Another colour or order shows the same place, unless another address was typed.
+  const form = document.querySelector("form.fields");
+  form?.addEventListener("submit", () => {
+    const { address } = form.elements;
+    form.action = location.pathname + (address.value === address.defaultValue ? location.hash : "");
+  });
 
   function center(event) {
     if (event.type === "pointermove" && !event.buttons) return;
