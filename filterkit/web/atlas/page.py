@@ -54,7 +54,7 @@ def _style(colour: str, sort: str, *, down: bool) -> Style:
     for name in filter(None, (colour, sort)):
         if not re.fullmatch(NAME, name):
             raise UsageError(f"filters have no column '{name}'", hint="choose another one")
-    metric = None if not colour or colour in LOOKS else colour
+    metric = None if not colour or colour in LOOKS.keys() - {"metric"} else colour
     order = f"-{sort}" if sort and down else sort or None
     return Style("metric" if metric else colour or "weights", metric, order)
 

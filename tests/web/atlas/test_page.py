@@ -95,6 +95,7 @@ def test_the_place_of_an_address(classic: Explorer) -> None:
         ("address=../../etc/passwd", 400, "is not the address of a layer, a filter or a kernel"),
         ("address=classic/edge_sobel_x/1", 404, "their numbers are 0 to 0"),
         ("sort=nothing", 400, "filters have no column &#39;nothing&#39;"),
+        ("colour=metric", 400, "filters have no column &#39;metric&#39;"),
         ("colour=a;b", 400, "filters have no column &#39;a;b&#39;"),
         ("colour=classic_type", 400, "&#39;classic_type&#39; has no numbers to colour by"),
     ],
