@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import links, page_pictures, pages, panel_sections, searches, streaming
+from filterkit.web.atlas.page import atlas
+from filterkit.web.atlas.tile_server import TileServer
 from filterkit.web.pages import FORM_ONLY, Page
 from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
@@ -36,9 +38,9 @@ class _Number(IntegerConvertor):
 
 register_url_convertor("number", _Number())
 
-QUICK, HEAVY, FORM, DATA = "quick", "heavy", "form", "data"
-"""The workers: one for the pages of one model, one for what takes longer, searches and charts, one for pages
-whose results follow, and one for rows, which are written as fast as the browser reads them."""
+QUICK, HEAVY, FORM, DATA, ATLAS = "quick", "heavy", "form", "data", "atlas"
+"""The workers: for the pages of one model; for what takes longer, searches and charts; for pages whose results
+follow; for rows, which are written as fast as the browser reads them; and for atlases."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
@@ -47,6 +49,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
+    ("/atlas/{model}", atlas, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
@@ -69,8 +72,17 @@ FRESH = {"Cache-Control": "private, no-cache"}
 
 def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
     """The application on a catalog; its ``state.workers`` have to be closed."""
+    workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA, ATLAS)}
+    tiles = TileServer(workers[ATLAS])
     made = Starlette(
         routes=[
+            *(
+                Route(f"/tiles/{{model}}/{{version}}/{{style}}/{name}", _answered(draw))
+                for name, draw in (
+                    ("{z:number}/{x:number}/{y:number}.png", tiles.tile),
+                    ("plan.json", tiles.plan),
+                )
+            ),
             *(
                 Route(place, _filled_in(view, worker) if place in FILLED_IN else _page(view, worker))
                 for place, view, worker in PAGES
@@ -85,7 +97,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA)}
+    made.state.workers = workers
     return made
 
 
@@ -172,15 +184,25 @@ def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
-    """Run a function on a worker; errors become responses, as nothing may reach the log of the server."""
+    """Run a function on a worker."""
 
     async def endpoint(request: Request) -> Response:
+        is_panel, is_data = (name in request.query_params for name in ("panel", "format"))
+        chosen = HEAVY if is_panel else DATA if is_data else worker  # a panel may take long
+        found: Response = await request.app.state.workers[chosen].run(
+            request, lambda bench: respond(bench, request)
+        )
+        return found
+
+    return _answered(endpoint)
+
+
+def _answered(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+    """Errors become responses, as nothing may reach the log of the server."""
+
+    async def answered(request: Request) -> Response:
         try:
-            is_panel, is_data = (name in request.query_params for name in ("panel", "format"))
-            chosen = HEAVY if is_panel else DATA if is_data else worker  # a panel may take long
-            found: Response = await request.app.state.workers[chosen].run(
-                request, lambda bench: respond(bench, request)
-            )
+            return await endpoint(request)
         except GoneError:
             return Response(status_code=499)
         except FilterkitError as error:
@@ -192,9 +214,8 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
                 hint="this is a bug in filterkit or in a plugin",
             )
             return _error(request, bug, 500)
-        return found
 
-    return endpoint
+    return answered
 
 
 def _table(

@@ -51,9 +51,10 @@ def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
         assert explorer.get(place).text.startswith("address,model,layer,filter,")
 
 
-def test_its_picture_exists() -> None:
-    assert "](images/explorer.png)" in PAGE
-    assert (DOCS / "images" / "explorer.png").stat().st_size < 400_000
+@pytest.mark.parametrize(("name", "size"), [("explorer", 400_000), ("atlas", 300_000)])
+def test_its_pictures_exist(name: str, size: int) -> None:
+    assert f"](images/{name}.png)" in PAGE
+    assert (DOCS / "images" / f"{name}.png").stat().st_size < size
 
 
 def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from chromium import chromium
 from explorer import Explorer, exploring
 
 
@@ -21,3 +23,9 @@ def vgg16(vgg16_catalog: Path) -> Iterator[Explorer]:
     """The explorer on VGG16 and the classic kernels."""
     with exploring(vgg16_catalog) as explorer:
         yield explorer
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
