@@ -23,7 +23,7 @@ from filterkit.operations.requested_pictures import (
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, settled
+from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, map_size, settled
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -223,28 +223,19 @@ def _settled(
     from filterkit.runtime.differentiable import value_of
 
     target = aim.target
-    size = _map_size(crops.size(network.tensors[target]), target.layout)
-    if position == "max" or aim.match is None or size is None:
-        maps = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0))[:1]
-        channels, position = settled(maps[0], aim, position)
-        return network.of(channels), position, float(value_of(maps, channels, position)[0])
-    count, *space = size
-    if not isinstance(position, str):
-        check_place(position, space, aim)
-    known = aim.channels(count)
-    assert known is not None
-    return network.of(known), position, None
-
-
-def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
-    """Channels and positions (D, H, W) of a tensor, if all of them are known."""
-    if size is None or len(size) != len(layout) or layout.count("C") != 1:
-        return None
-    axes = dict(zip(layout, size, strict=True))
-    letters = ["C", *sorted(set(layout) - {*"NC"}, key="DHW123456789".index)]
-    found = [axes[letter] for letter in letters]
-    sizes = tuple(each for each in found if isinstance(each, int))
-    return sizes if len(sizes) == len(found) else None
+    size = map_size(crops.size(network.tensors[target]), target.layout)
+    if size is not None:
+        count, *space = size
+        if position == "max" and math.prod(space) == 1:
+            position = (0,) * len(space)
+        if not isinstance(position, str):
+            check_place(position, space, aim)
+        known = aim.channels(count)
+        if known is not None and position != "max":
+            return network.of(known), position, None
+    maps = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0))[:1]
+    channels, position = settled(maps[0], aim, position)
+    return network.of(channels), position, float(value_of(maps, channels, position)[0])
 
 
 class Part(NamedTuple):

@@ -155,6 +155,22 @@ def settled(maps: FloatArray, aim: Aim, position: Position) -> tuple[tuple[int, 
     return channels, position
 
 
+def map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
+    """Channels and positions (D, H, W) of a tensor, if all of them are known; 1 × 1 positions if it has none.
+
+    The shape that `filterkit.runtime.network.channels_first` gives it, without the pictures.
+    """
+    if size is None or len(size) != len(layout):
+        return None
+    order = sorted(range(len(size)), key=lambda axis: "NCDHW123456789".index(layout[axis]))
+    known = [size[axis] for axis in order if layout[axis] != "N"]
+    sizes = [each for each in known if isinstance(each, int)]
+    if len(sizes) < len(known):
+        return None
+    channels = layout.count("C")
+    return product(sizes[:channels]), *(sizes[channels:] or (1, 1))
+
+
 def check_place(position: tuple[int, ...], space: Sequence[int], aim: Aim) -> None:
     """Raise UsageError if a map of size `space` has no such position."""
     if len(position) != len(space) or any(map(int.__ge__, position, space)):
@@ -179,9 +195,11 @@ def _largest(maps: FloatArray, position: Position) -> int:
 
 
 def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> Aim:
+    from filterkit.catalog import schema
+    from filterkit.catalog.addresses import BRIEF_LAYER
     from filterkit.catalog.weights import model_file
 
-    matches = session.matches(name)
+    matches = session.matches(name, (schema.model,), BRIEF_LAYER)
     if len({match.model["name"] for match in matches}) > 1:
         raise UsageError(f"'{name}' names several models", hint="run one model at a time")
     check_network(matches[0])

@@ -144,22 +144,27 @@ class Differentiable:
         return np.concatenate([value for value, _ in found]), np.concatenate([back for _, back in found])
 
     def gradients_at(
-        self, picture: FloatArray, position: Position, target: Target
-    ) -> tuple[FloatArray, FloatArray]:
-        """A tensor for a picture of shape (C, H, W), and the gradient: (channels, *positions) each."""
-        return self.all_gradients_at(picture, position, [target])[0]
-
-    def all_gradients_at(
         self, picture: FloatArray, position: Position, targets: Sequence[Target]
-    ) -> list[tuple[FloatArray, FloatArray]]:
-        """The same for each of several tensors that the network computes, in one run."""
+    ) -> tuple[float, list[tuple[FloatArray, FloatArray]]]:
+        """The value for a picture, and its gradients with respect to tensors that the network computes.
+
+        Parameters
+        ----------
+        picture
+            Shape (C, H, W).
+
+        Returns
+        -------
+        float, list of (ndarray, ndarray)
+            Each tensor and its gradient, shape (channels, *positions), all of one run.
+        """
         count = self.entry.batch or 1
         names = tuple(dict.fromkeys(self.tensors[target] for target in targets))
-        _, *found = self._run(np.repeat(picture[None], count, axis=0), position, names, None)
+        value, *found = self._run(np.repeat(picture[None], count, axis=0), position, names, None)
         back, values = (
             dict(zip(names, part, strict=True)) for part in (found[: len(names)], found[len(names) :])
         )
-        return [
+        return float(value[0]), [
             (channels_first(values[name], target)[0], channels_first(back[name], target)[0])
             for target in targets
             for name in [self.tensors[target]]
