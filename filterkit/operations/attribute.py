@@ -23,7 +23,7 @@ from filterkit.operations.requested_pictures import (
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, map_size, settled
+from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, map_size, settled, with_axes
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -105,7 +105,8 @@ def _attributions(
     )
     for image, image_name, pixels in read:
         if aim.is_guess:
-            aim = _with_axes(ready.network, aim, preprocessing, pixels, size)
+            taken, fed = _prepared(ready.network, aim, preprocessing, pixels, size)
+            aim = with_axes(aim, ready.network, {taken.name: fed})
             ready = AttributedNetwork(session, aim, preprocessing, asked, options)
         made = _attribute(ready, aim, method, position, preprocessing, pixels, size)
         yield Attributions(
@@ -197,21 +198,6 @@ def _prepared(
 
     declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
     return network.prepared(pixels, preprocessing, size, declared)
-
-
-def _with_axes(
-    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
-) -> Aim:
-    """An output with as many axes as it has for a picture: pictures, then entries."""
-    taken, fed = _prepared(network, aim, preprocessing, pixels, size)
-    [shape] = network.shapes({taken.name: fed}).values()
-    if len(shape) < 2:
-        raise RuntimeFailure(
-            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
-            hint="attribute a filter, or another output",
-        )
-    layout = "N" + "C" * (len(shape) - 1)
-    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
 
 
 def _settled(

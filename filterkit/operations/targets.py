@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, RuntimeFailure, UsageError, closest
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.target import Position
     from filterkit.graph.view.view import GraphView
     from filterkit.records import At, FloatArray
-    from filterkit.runtime.network import Target
+    from filterkit.runtime.network import Network, Target
     from filterkit.session import Session
 
 GRAMMAR = "a target is an address, e.g. vgg16/block3_conv1/7, or MODEL@OUTPUT:INDEX, e.g. open-nsfw@0:1"
@@ -153,6 +155,24 @@ def settled(maps: FloatArray, aim: Aim, position: Position) -> tuple[tuple[int, 
         total = np.nan_to_num(maps[list(channels)].sum(axis=0, dtype=np.float64), nan=-np.inf)
         position = tuple(int(place) for place in np.unravel_index(int(total.argmax()), total.shape))
     return channels, position
+
+
+def with_axes(aim: Aim, network: Network, inputs: Mapping[str, NDArray[Any]]) -> Aim:
+    """A target whose axes are a guess, with as many as it has for these inputs: pictures, then entries.
+
+    Raises
+    ------
+    RuntimeFailure
+        It has fewer than two.
+    """
+    [shape] = network.shapes(inputs).values()
+    if len(shape) < 2:
+        raise RuntimeFailure(
+            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
+            hint="choose a filter, or another output",
+        )
+    layout = "N" + "C" * (len(shape) - 1)
+    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
 
 
 def map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
