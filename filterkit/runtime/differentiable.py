@@ -178,6 +178,7 @@ class Differentiable:
         override: str | None,
     ) -> list[NDArray[Any]]:
         """Run the graph of the gradient; an array has a channel and a position for each picture."""
+        position = self._placed(position, len(pictures))
         inputs = {self.entry.name: self.entry.fed(pictures)}
         tensor, layout = self.tensors[self.target], self.target.layout
         if isinstance(position, np.ndarray):
@@ -196,6 +197,10 @@ class Differentiable:
             axes = _in_order(tuple(range(1, position.shape[1])), layout)
             inputs[chosen] = position[:, [0, *axes]]
         return run(session, [output.name for output in session.get_outputs()], inputs)
+
+    def _placed(self, position: Position | NDArray[np.int64], pictures: int) -> Position | NDArray[np.int64]:
+        """A position, or a channel and a position for each of some pictures, which one graph serves."""
+        return position
 
     def _gradient_graph(
         self,
