@@ -61,8 +61,8 @@ def main() -> None:
             print(f"{name}: {more} of {live.sum()} live filters, median ratio {ratio:.1f}", flush=True)
             total, above, dead = total + int(live.sum()), above + more, dead + int((~live).sum())
         print(
-            f"{above} of {total} live filters ({above / total:.1%}) among the first {asked.filters} of each layer "
-            f"respond more to their picture ({asked.size} px, {asked.steps} steps) than to the best of "
+            f"{above} of {total} live filters ({above / total:.1%}) among the first {asked.filters} of each "
+            f"layer respond more to their picture ({asked.size} px, {asked.steps} steps) than to the best of "
             f"{CROPS:,} crops; {dead} more respond to no crop"
         )
 

@@ -1,6 +1,6 @@
 """Draw visualizations by filterkit above those by the same optimization in torch.
 
-``python benchmarks/visualization_in_torch.py OUTPUT [CATALOG]`` writes docs/images/visualizations_in_torch.jpg.
+``python benchmarks/visualization_in_torch.py OUTPUT [CATALOG]`` draws the picture of docs/visualize.md.
 Random numbers differ, so pictures are not equal, but they should show the same.
 """
 
@@ -17,8 +17,8 @@ from visualize import torch_visualization
 
 import filterkit
 
-FILTERS = {"block2_conv2": (0, 5), "block3_conv3": (1, 5), "block4_conv3": (3, 8), "block5_conv1": (2, 9)}
-SIZE, STEPS = 96, 96
+FILTERS = {"block2_conv2": (0, 5), "block3_conv3": (1, 5), "block4_conv3": (3, 8)}
+SIZE, STEPS, TILE = 64, 64, 128
 GAP, LEFT, TOP = 4, 56, 16
 
 
@@ -44,17 +44,19 @@ def main() -> None:
 
 def drawn(rows: dict[str, list[np.ndarray]], names: list[str]) -> Image.Image:
     """Pictures, shape (H, W, 3), between 0 and 1, in rows, with the names of rows and columns."""
-    step = SIZE + GAP
+    step = TILE + GAP
     size = LEFT + step * len(names), TOP + step * len(rows)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     for column, name in enumerate(names):
         draw.text((LEFT + column * step, 2), name, fill="black")
     for row, (name, pictures) in enumerate(rows.items()):
-        draw.text((4, TOP + row * step + SIZE // 2 - 6), name, fill="black")
+        draw.text((4, TOP + row * step + TILE // 2 - 6), name, fill="black")
         for column, picture in enumerate(pictures):
             tile = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
-            sheet.paste(tile, (LEFT + column * step, TOP + row * step))
+            sheet.paste(
+                tile.resize((TILE, TILE), Image.Resampling.BICUBIC), (LEFT + column * step, TOP + row * step)
+            )
     return sheet
 
 
