@@ -91,7 +91,7 @@ def _mirrored(pixel: NDArray[np.int32], size: int) -> NDArray[np.int32]:
         return np.zeros_like(pixel)
     period = 2 * size - 2
     beyond = np.abs(pixel)
-    found = np.minimum(beyond, period - beyond)
+    found: NDArray[np.int32] = np.minimum(beyond, period - beyond)
     if found.min(initial=0) < 0:  # beyond the mirror image, which is rare; a remainder takes long
         beyond = pixel % period
         found = np.minimum(beyond, period - beyond)
