@@ -57,17 +57,24 @@ def ratio(one: Callable[[], Any], other: Callable[[], Any], repeats: int = 7, *,
     return statistics.median(t for t, _ in taken) / statistics.median(t for _, t in taken)
 
 
-def in_turn(actions: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
+def in_turn(
+    actions: Mapping[str, Callable[[], Any]],
+    turns: int,
+    warm_up: Mapping[str, Callable[[], Any]] | None = None,
+) -> dict[str, list[float]]:
     """Run times of each action in every turn, after a warm-up turn; the order changes.
 
-    A pause before each action lets the threads of the previous one go to sleep.
+    A pause before each action lets the threads of the previous one go to sleep. Where actions are long,
+    `warm_up` has shorter ones for the warm-up turn.
     """
     taken: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(turns + 1):
-        for name in list(actions)[:: -1 if turn % 2 else 1]:
+    for action in (warm_up or actions).values():
+        action()
+    for turn in range(turns):
+        for name in list(actions)[:: 1 if turn % 2 else -1]:
             time.sleep(0.02)
             taken[name].append(seconds(actions[name]))
-    return {name: times[1:] for name, times in taken.items()}
+    return taken
 
 
 def ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:

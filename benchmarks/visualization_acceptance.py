@@ -1,9 +1,10 @@
-"""The share of VGG16's live filters whose picture excites them more than the best of 1,000 crops of photos.
+"""How many live filters of VGG16 respond more to their picture than to the best of 1,000 crops of photos.
 
 ``python benchmarks/visualization_acceptance.py [CATALOG] [--filters 4] [--size 96] [--steps 96]`` takes the
 first filters of each layer; with ``--filters 512`` all of them, which takes days on two cores. Crops have the
-size of the pictures, are at random places (seed 0) in the colour photos of scikit-image, and are ranked by
-the same number, the mean of the filter's map after the activation. A filter is live if it responds to a crop.
+size of the pictures, are at random places (seed 0) in the colour pictures of scikit-image's data, and are
+ranked by the same number, the mean of the filter's map after the activation. A filter is live if it responds
+to a crop.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ def main() -> None:
             ratio = np.median(ours[live] / theirs[live]) if live.any() else np.nan
             print(f"{name}: {more} of {live.sum()} live filters, median ratio {ratio:.1f}", flush=True)
             total, above, dead = total + int(live.sum()), above + more, dead + int((~live).sum())
-        print(f"{above} of {total} live filters ({above / total:.1%}), {dead} respond to no crop")
+        print(
+            f"{above} of {total} live filters ({above / total:.1%}) among the first {asked.filters} of each "
+            f"layer respond more to their picture ({asked.size} px, {asked.steps} steps) than to the best of "
+            f"{CROPS:,} crops; {dead} more respond to no crop"
+        )
 
 
 def crops(size: int) -> Iterator[np.ndarray]:

@@ -83,7 +83,9 @@ class Subject:
         UsageError
             There is no such layer.
         """
-        return self._network.gradients_at(self.picture, self._position, self._found(name))
+        value, [found] = self._network.gradients_at(self.picture, self._position, [self._found(name)])
+        self._known.append(value)
+        return found
 
     def maps(self, name: str | None = None) -> FloatArray:
         """As `layer`, without the gradients."""

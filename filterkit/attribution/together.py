@@ -71,14 +71,7 @@ class _OneOf(Differentiable):
             return values[own], found[own]
         return super().gradients(pictures, position, override)
 
-    def _run(
-        self,
-        pictures: FloatArray,
-        position: Position | NDArray[np.int64],
-        wrt: str | tuple[str, ...],
-        override: str | None,
-    ) -> list[NDArray[np.floating]]:
-        """For any channel and position with the same session."""
-        if isinstance(position, tuple):
-            position = np.tile(np.array([*(self.channels or ()), *position]), (len(pictures), 1))
-        return super()._run(pictures, position, wrt, override)
+    def _placed(self, position: Position | NDArray[np.int64], pictures: int) -> Position | NDArray[np.int64]:
+        if not isinstance(position, tuple):
+            return position
+        return np.tile(np.array([*(self.channels or ()), *position]), (pictures, 1))

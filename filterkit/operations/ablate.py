@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +21,7 @@ from filterkit.operations.requested_pictures import (
     picture_preprocessing,
 )
 from filterkit.operations.show import pick
-from filterkit.operations.targets import Aim, find_target
+from filterkit.operations.targets import Aim, find_target, with_axes
 from filterkit.results.ablate import AblatedLayer, Ablations
 
 if TYPE_CHECKING:
@@ -111,6 +111,10 @@ def ablate(
         )
     network = AblatedNetwork(session, aim, position, asked.rules, options)
     examples, count = _examples(network, images, inputs, estimate=asked.estimate)
+    if aim.is_guess and (first := next(examples(unreadable and _ignore), None)):
+        aim = with_axes(aim, network.network, first.inputs)
+        network = replace(network, aim=aim)
+        examples, count = _examples(network, images, inputs, estimate=asked.estimate)
     totals, left_out = _measure(
         *(session, network, layers, examples, count), unreadable=unreadable, estimate=asked.estimate
     )

@@ -236,7 +236,7 @@ class AblatedNetwork:
         channels, position = settled(whole[0], self.aim, self.position)
         before = float(value_of(whole, channels, position)[0])
         try:
-            computed = network.of(channels).all_gradients_at(picture, position, tensors)
+            _, computed = network.of(channels).gradients_at(picture, position, tensors)
         except ModelError as error:
             hint = error.hint or "leave out --estimate, which needs gradients"
             raise ModelError(error.message, hint=hint) from error

@@ -23,7 +23,7 @@ from filterkit.operations.requested_pictures import (
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, settled
+from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, map_size, settled, with_axes
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -105,7 +105,8 @@ def _attributions(
     )
     for image, image_name, pixels in read:
         if aim.is_guess:
-            aim = _with_axes(ready.network, aim, preprocessing, pixels, size)
+            taken, fed = _prepared(ready.network, aim, preprocessing, pixels, size)
+            aim = with_axes(aim, ready.network, {taken.name: fed})
             ready = AttributedNetwork(session, aim, preprocessing, asked, options)
         made = _attribute(ready, aim, method, position, preprocessing, pixels, size)
         yield Attributions(
@@ -199,21 +200,6 @@ def _prepared(
     return network.prepared(pixels, preprocessing, size, declared)
 
 
-def _with_axes(
-    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
-) -> Aim:
-    """An output with as many axes as it has for a picture: pictures, then entries."""
-    taken, fed = _prepared(network, aim, preprocessing, pixels, size)
-    [shape] = network.shapes({taken.name: fed}).values()
-    if len(shape) < 2:
-        raise RuntimeFailure(
-            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
-            hint="attribute a filter, or another output",
-        )
-    layout = "N" + "C" * (len(shape) - 1)
-    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
-
-
 def _settled(
     network: Differentiable, aim: Aim, position: Position, whole: FloatArray, crops: Crops
 ) -> tuple[Differentiable, Position, float | None]:
@@ -223,28 +209,19 @@ def _settled(
     from filterkit.runtime.differentiable import value_of
 
     target = aim.target
-    size = _map_size(crops.size(network.tensors[target]), target.layout)
-    if position == "max" or aim.match is None or size is None:
-        maps = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0))[:1]
-        channels, position = settled(maps[0], aim, position)
-        return network.of(channels), position, float(value_of(maps, channels, position)[0])
-    count, *space = size
-    if not isinstance(position, str):
-        check_place(position, space, aim)
-    known = aim.channels(count)
-    assert known is not None
-    return network.of(known), position, None
-
-
-def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
-    """Channels and positions (D, H, W) of a tensor, if all of them are known."""
-    if size is None or len(size) != len(layout) or layout.count("C") != 1:
-        return None
-    axes = dict(zip(layout, size, strict=True))
-    letters = ["C", *sorted(set(layout) - {*"NC"}, key="DHW123456789".index)]
-    found = [axes[letter] for letter in letters]
-    sizes = tuple(each for each in found if isinstance(each, int))
-    return sizes if len(sizes) == len(found) else None
+    size = map_size(crops.size(network.tensors[target]), target.layout)
+    if size is not None:
+        count, *space = size
+        if position == "max" and math.prod(space) == 1:
+            position = (0,) * len(space)
+        if not isinstance(position, str):
+            check_place(position, space, aim)
+        known = aim.channels(count)
+        if known is not None and position != "max":
+            return network.of(known), position, None
+    maps = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0))[:1]
+    channels, position = settled(maps[0], aim, position)
+    return network.of(channels), position, float(value_of(maps, channels, position)[0])
 
 
 class Part(NamedTuple):

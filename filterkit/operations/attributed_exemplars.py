@@ -54,10 +54,18 @@ class ObservedLayer(NamedTuple):
 
 @dataclass
 class Found:
-    """The attributions by address and rank, and what the method reports."""
+    """The attributions by address and rank, and what the method reports, with the exemplars it is about."""
 
     maps: dict[tuple[str, int], FloatArray] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
+    about: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the method reports, with the first exemplar that it is about."""
+        return [
+            f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''}: {text}"
+            for text, names in self.about.items()
+        ]
 
 
 def attribute_exemplars(
@@ -208,8 +216,9 @@ class _Layer:
             )
             if not array.any() and row["value"] == 0 and aim.is_after_activation:
                 notes.append(
-                    "where the response is 0 after the activation, so is the attribution; observe --at pre"
+                    "the response is 0 after the activation, and so is the attribution; observe --at pre"
                 )
             self._found.maps[row["address"], row["rank"]] = in_box(array.sum(axis=0), row["box"], job.own)
-            self._found.notes |= dict.fromkeys(notes)
+            for text in dict.fromkeys(notes):
+                self._found.about.setdefault(text, []).append(f"{row['address']}, rank {row['rank']}")
             yield 1

@@ -104,7 +104,7 @@ def exemplars(
         models={name: row["sha256"] for name, row in models.items()},
         method=None if made is None else made.spec.removeprefix("filterkit.attributions/"),
         attributions=attributed.maps if attributed else None,
-        notes=[*attributed.notes] if attributed else (),
+        notes=attributed.notes if attributed else (),
     )
 
 

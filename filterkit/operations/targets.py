@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, RuntimeFailure, UsageError, closest
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.target import Position
     from filterkit.graph.view.view import GraphView
     from filterkit.records import At, FloatArray
-    from filterkit.runtime.network import Target
+    from filterkit.runtime.network import Network, Target
     from filterkit.session import Session
 
 GRAMMAR = "a target is an address, e.g. vgg16/block3_conv1/7, or MODEL@OUTPUT:INDEX, e.g. open-nsfw@0:1"
@@ -155,6 +157,40 @@ def settled(maps: FloatArray, aim: Aim, position: Position) -> tuple[tuple[int, 
     return channels, position
 
 
+def with_axes(aim: Aim, network: Network, inputs: Mapping[str, NDArray[Any]]) -> Aim:
+    """A target whose axes are a guess, with as many as it has for these inputs: pictures, then entries.
+
+    Raises
+    ------
+    RuntimeFailure
+        It has fewer than two.
+    """
+    [shape] = network.shapes(inputs).values()
+    if len(shape) < 2:
+        raise RuntimeFailure(
+            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
+            hint="choose a filter, or another output",
+        )
+    layout = "N" + "C" * (len(shape) - 1)
+    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
+
+
+def map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
+    """Channels and positions (D, H, W) of a tensor, if all of them are known; 1 × 1 positions if it has none.
+
+    The shape that `filterkit.runtime.network.channels_first` gives it, without the pictures.
+    """
+    if size is None or len(size) != len(layout):
+        return None
+    order = sorted(range(len(size)), key=lambda axis: "NCDHW123456789".index(layout[axis]))
+    known = [size[axis] for axis in order if layout[axis] != "N"]
+    sizes = [each for each in known if isinstance(each, int)]
+    if len(sizes) < len(known):
+        return None
+    channels = layout.count("C")
+    return product(sizes[:channels]), *(sizes[channels:] or (1, 1))
+
+
 def check_place(position: tuple[int, ...], space: Sequence[int], aim: Aim) -> None:
     """Raise UsageError if a map of size `space` has no such position."""
     if len(position) != len(space) or any(map(int.__ge__, position, space)):
@@ -179,9 +215,11 @@ def _largest(maps: FloatArray, position: Position) -> int:
 
 
 def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> Aim:
+    from filterkit.catalog import schema
+    from filterkit.catalog.addresses import BRIEF_LAYER
     from filterkit.catalog.weights import model_file
 
-    matches = session.matches(name)
+    matches = session.matches(name, (schema.model,), BRIEF_LAYER)
     if len({match.model["name"] for match in matches}) > 1:
         raise UsageError(f"'{name}' names several models", hint="run one model at a time")
     check_network(matches[0])

@@ -11,7 +11,7 @@ from filterkit.errors import FilterkitError, ImageError
 from filterkit.operations.attribute import WORTHWHILE
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.requested_pictures import picture_preprocessing
-from filterkit.operations.targets import Aim
+from filterkit.operations.targets import Aim, map_size
 from filterkit.records import Preprocessing
 
 if TYPE_CHECKING:
@@ -191,13 +191,16 @@ def maximized(
     if signal:
         network = replace(network, entry=SignalEntry.of(taken))
     whole = network.entry.taken(fed)[0]
-    count, *space = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0)).shape[1:]
+    tensor, layout = network.tensors[network.target], network.target.layout
+    count, *space = (
+        map_size(crops.size(tensor), layout)
+        or network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0)).shape[1:]
+    )
     position: Position = "max" if objective == PEAK else "mean"
     place, window, extent = None, None, None
     if objective == "unit":
         position = tuple(each // 2 for each in space)
         place = int(np.ravel_multi_index(position, space))
-        tensor, layout = network.tensors[network.target], network.target.layout
         found = None if signal else crops.at(tensor, layout, position)
         if found is not None:
             extent = tuple(side.field[1] - side.field[0] for side in found)

@@ -53,7 +53,7 @@ class Exemplars(Rows, Pictured):
         width), the total over channels. Sides of more than 96 pixels are reduced to that. Those of pictures
         that were not found are missing.
     notes
-        What the method reports, e.g. that a map is zero.
+        What the method reports, e.g. that a map is zero, and the exemplar that it is about.
     missing
         The pictures that were not found when the sheet was made, in the order of the rows.
     """

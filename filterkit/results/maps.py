@@ -245,7 +245,7 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             For pictures, as in `Workbench.sheet`; the default is symmetric about zero for a diverging
             ``colormap``.
         renderer, options
-            For pictures, as in `Workbench.render`; those of installed plugins can be used.
+            For pictures, as in `Sheet.save`.
 
         Raises
         ------

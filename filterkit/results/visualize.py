@@ -157,12 +157,12 @@ class Visualization(Pictured):
         normalizer
             Has no effect.
         renderer, options
-            For pictures, as in `Workbench.render`; those of installed plugins can be used.
+            For pictures, as in `Sheet.save`.
 
         Raises
         ------
         UsageError
-            There is no such format.
+            There is no such format, or as `Sheet.save` raises.
         """
         from filterkit.results.sheet import drawn, installed, saved_as_arrays
 

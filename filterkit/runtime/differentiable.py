@@ -144,22 +144,27 @@ class Differentiable:
         return np.concatenate([value for value, _ in found]), np.concatenate([back for _, back in found])
 
     def gradients_at(
-        self, picture: FloatArray, position: Position, target: Target
-    ) -> tuple[FloatArray, FloatArray]:
-        """A tensor for a picture of shape (C, H, W), and the gradient: (channels, *positions) each."""
-        return self.all_gradients_at(picture, position, [target])[0]
-
-    def all_gradients_at(
         self, picture: FloatArray, position: Position, targets: Sequence[Target]
-    ) -> list[tuple[FloatArray, FloatArray]]:
-        """The same for each of several tensors that the network computes, in one run."""
+    ) -> tuple[float, list[tuple[FloatArray, FloatArray]]]:
+        """The value for a picture, and its gradients with respect to tensors that the network computes.
+
+        Parameters
+        ----------
+        picture
+            Shape (C, H, W).
+
+        Returns
+        -------
+        float, list of (ndarray, ndarray)
+            Each tensor and its gradient, shape (channels, *positions), all of one run.
+        """
         count = self.entry.batch or 1
         names = tuple(dict.fromkeys(self.tensors[target] for target in targets))
-        _, *found = self._run(np.repeat(picture[None], count, axis=0), position, names, None)
+        value, *found = self._run(np.repeat(picture[None], count, axis=0), position, names, None)
         back, values = (
             dict(zip(names, part, strict=True)) for part in (found[: len(names)], found[len(names) :])
         )
-        return [
+        return float(value[0]), [
             (channels_first(values[name], target)[0], channels_first(back[name], target)[0])
             for target in targets
             for name in [self.tensors[target]]
@@ -173,6 +178,7 @@ class Differentiable:
         override: str | None,
     ) -> list[NDArray[Any]]:
         """Run the graph of the gradient; an array has a channel and a position for each picture."""
+        position = self._placed(position, len(pictures))
         inputs = {self.entry.name: self.entry.fed(pictures)}
         tensor, layout = self.tensors[self.target], self.target.layout
         if isinstance(position, np.ndarray):
@@ -191,6 +197,10 @@ class Differentiable:
             axes = _in_order(tuple(range(1, position.shape[1])), layout)
             inputs[chosen] = position[:, [0, *axes]]
         return run(session, [output.name for output in session.get_outputs()], inputs)
+
+    def _placed(self, position: Position | NDArray[np.int64], pictures: int) -> Position | NDArray[np.int64]:
+        """A position, or a channel and a position for each of some pictures, which one graph serves."""
+        return position
 
     def _gradient_graph(
         self,

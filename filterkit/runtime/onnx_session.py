@@ -58,6 +58,8 @@ def open_session(
     onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; do not write them to stderr as well
+    # Threads that wait for the next operator are busy; after a run, they would take time from other work.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads is not None:
         options.intra_op_num_threads = int(threads)
     if folder is not None:

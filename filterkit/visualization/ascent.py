@@ -105,9 +105,13 @@ def ascend(
     rng = np.random.default_rng((seed, 0))
     adam = _Adam(coefficients.view(np.float32))
     pictures = spectrum.pictures(coefficients)
+    moved = np.empty((*pictures.shape[:2], bottom - top, right - left), np.float32)
 
     def seen() -> FloatArray:
         return values(np.ascontiguousarray(pictures[..., top:bottom, left:right]))
+
+    def move(matrix: sparse.csr_matrix, part: slice) -> None:
+        moved[part] = apply(matrix, pictures[part], moved.shape[2:])
 
     def improve(matrix: sparse.csr_matrix, back: FloatArray, step: int, part: slice) -> None:
         back = apply(matrix.T, back[part], (height, width))
@@ -121,8 +125,8 @@ def ascend(
         try:
             for step in range(1, steps + 1):
                 matrix = Transform.random(rng, *(extent or (height, width))).matrix(height, width, window)
-                back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
-                run_each(partial(improve, matrix, back, step), each)
+                run_each(partial(move, matrix), each)
+                run_each(partial(improve, matrix, gradients(moved), step), each)
                 state.steps = step
                 if step * CHECKS // steps > (step - 1) * CHECKS // steps:
                     state.take(pictures, seen())

@@ -82,12 +82,20 @@ def _between(place: FloatArray, size: int) -> tuple[NDArray[np.int32], NDArray[n
     """The pixels on both sides of places along an axis, and the distance from the first one."""
     below = np.floor(place)
     first, distance = below.astype(np.int32), place - below
-    period = max(2 * size - 2, 1)
-    sides = []
-    for pixel in (first, first + 1):
-        pixel = pixel % period
-        sides.append(np.minimum(pixel, period - pixel) if size > 1 else np.zeros_like(pixel))
-    return sides[0], sides[1], distance
+    return _mirrored(first, size), _mirrored(first + 1, size), distance
+
+
+def _mirrored(pixel: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """The pixels of an axis that those beyond its ends mirror."""
+    if size == 1:
+        return np.zeros_like(pixel)
+    period = 2 * size - 2
+    beyond = np.abs(pixel)
+    found: NDArray[np.int32] = np.minimum(beyond, period - beyond)
+    if found.min(initial=0) < 0:  # beyond the mirror image, which is rare; a remainder takes long
+        beyond = pixel % period
+        found = np.minimum(beyond, period - beyond)
+    return found
 
 
 def with_margin(size: Sequence[int], window: Window | None) -> tuple[tuple[int, int], Window]:
@@ -104,6 +112,8 @@ def with_margin(size: Sequence[int], window: Window | None) -> tuple[tuple[int, 
 def apply(matrix: sparse.csr_matrix, pictures: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Each channel of pictures, shape (pictures, channels, height, width), through a matrix."""
     count, channels = pictures.shape[:2]
-    planes = np.ascontiguousarray(pictures.reshape(count * channels, -1).T)
-    found: FloatArray = np.ascontiguousarray((matrix @ planes).T).reshape(count, channels, *size)
-    return found
+    found = np.empty((count * channels, matrix.shape[0]), np.float32)
+    # One by one: planes side by side, as one product needs them, would have to be copied.
+    for plane, place in zip(pictures.reshape(count * channels, -1), found, strict=True):
+        place[...] = matrix @ plane
+    return found.reshape(count, channels, *size)

@@ -39,7 +39,7 @@ def test_the_commands_and_the_python_run(folder: Path, run_page: RunPage) -> Non
 
 def test_its_pictures_exist() -> None:
     found = re.findall(r"\]\((images/\w+\.\w+)\)", PAGE)
-    assert len(found) == 1
+    assert len(found) == 2
     assert all((DOCS / name).stat().st_size < 700_000 for name in found)
 
 

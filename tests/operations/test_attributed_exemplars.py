@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -241,10 +242,18 @@ def test_progress(observe: Observe, tmp_path: Path) -> None:
 def test_a_response_of_zero_is_explained(observe: Observe) -> None:
     bench = observe()
     found = bench.exemplars("net/first", method="gradient", lowest=True)
+    silent = [row for row in found if row["value"] == 0]
+    first = f"{silent[0]['address']}, rank {silent[0]['rank']} and {len(silent) - 1} more"
     assert found.notes == (
-        "where the response is 0 after the activation, so is the attribution; observe --at pre",
+        f"{first}: the response is 0 after the activation, and so is the attribution; observe --at pre",
     )
     assert bench.exemplars("net/second", method="gradient").notes == ()
+
+
+def test_a_note_names_its_exemplar(observe: Observe) -> None:
+    found = observe().exemplars("net/second/1", method="integrated-gradients:steps=4", top=2)
+    names = [re.sub(r": the sum .* differs by .*", "", note) for note in found.notes]
+    assert names == ["net/second/1, rank 1", "net/second/1, rank 2"]
 
 
 def test_what_has_no_gradient(observe: Observe) -> None:

@@ -101,8 +101,14 @@ def test_an_output_whose_number_of_axes_is_known_only_when_it_runs(
     if shape is None:
         with pytest.raises(RuntimeFailure, match=r"the output net@0:2 has the shape \(6,\)") as caught:
             bench.attribute("net@0:2", PIXELS)
-        assert caught.value.hint == "attribute a filter, or another output"
+        assert caught.value.hint == "choose a filter, or another output"
+        with pytest.raises(RuntimeFailure) as same:
+            bench.ablate("net/conv", PIXELS, target="net@0:2")
+        assert (same.value.message, same.value.hint) == (caught.value.message, caught.value.hint)
         return
+    assert bench.ablate("net/conv", PIXELS, target="net@0:2")[0]["before"] == pytest.approx(
+        scores(bench)[2], rel=1e-4
+    )
     found = bench.attribute("net@0:2", PIXELS)
     assert found.value == pytest.approx(scores(bench)[2], rel=1e-4)
     assert found.array.any()

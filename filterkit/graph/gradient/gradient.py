@@ -19,6 +19,7 @@ from filterkit.graph.gradient.narrow import narrow
 from filterkit.graph.gradient.overrides import override_of
 from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.gradient.target import Target, select
+from filterkit.graph.gradient.trim import trim
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.foldable import label
 from filterkit.graph.view.shapes import inferred, known_shapes, without_weights
@@ -109,6 +110,8 @@ def gradient(
     facts = Facts.of(result, path or Path("model.onnx"), _input_shapes(result, shapes or {}))
     builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32), provider)
     target, facts = narrow(result, target, wrt, facts, builder)
+    if ("", "Slice") in rules:
+        target, facts = trim(result, target, wrt, facts, builder)
     nodes = list(result.graph.node)
     reached = _reached(nodes, wrt, facts)
     _check_rules(nodes, target.tensor, reached, rules)
