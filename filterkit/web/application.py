@@ -39,8 +39,8 @@ class _Number(IntegerConvertor):
 register_url_convertor("number", _Number())
 
 QUICK, HEAVY, FORM, DATA, ATLAS = "quick", "heavy", "form", "data", "atlas"
-"""The workers: for the pages of one model; for what takes longer, searches and charts; for pages whose results
-follow; for rows, which are written as fast as the browser reads them; and for atlases."""
+"""The workers: for the pages of one model; for what takes longer, searches and charts; for pages whose
+results follow; for rows, which are written as fast as the browser reads them; and for atlases."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
