@@ -121,7 +121,7 @@ def _values(
         named=observation is not None,
         extra_of_responses=selected.extra_of_responses,
     )
-    bound: dict[str, Any] = {**asked.values, **selected.parameters, "limit": -1}
+    bound: dict[str, Any] = {**asked.values, **selected.parameters, "limit": -1, "offset": 0}
     parameters = [bound[name] for name in asked.parameters]
     check = check_of(named)
 

@@ -63,7 +63,9 @@ def histogram(
 def facets(session: Session, address: str, *, where: str | None, observation: str | None) -> Rows:
     """See `Workbench.facets`."""
     options = {"where": where, "observation": observation}
-    columns, _ = iter_filters(session, address, columns=None, sort=None, limit=0, unmeasured=None, **options)
+    columns, _ = iter_filters(
+        session, address, columns=None, sort=None, limit=0, offset=0, unmeasured=None, **options
+    )
     rows: list[Row] = []
     for name in FACETS:
         if name in columns:
