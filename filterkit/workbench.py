@@ -926,8 +926,14 @@ class Workbench:
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
     @_with_thumbnails
-    def connections(self, address: str | Iterable[str], *, top: int | None = 20) -> Connections:
-        """Find which filters of the layers before excite and inhibit a filter most.
+    def connections(
+        self,
+        address: str | Iterable[str],
+        *,
+        top: int | None = 20,
+        direction: operations.connections.Direction = "from",
+    ) -> Connections:
+        """Find which filters of the layers before excite and inhibit a filter most, or which it does itself.
 
         The channels that a layer reads are followed back to the filters that made them: through activations,
         pools, norms, concatenations, additions (both branches, back to all layers that were added), gates,
@@ -940,20 +946,24 @@ class Workbench:
             Filters or layers; or several addresses.
         top
             Number of rows of each filter; None for all.
+        direction
+            ``"from"`` for what a filter reads; ``"to"`` for the filters of later layers that read it, of all
+            layers together.
 
         Returns
         -------
         Connections
-            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it;
-            ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
-            kernel sum up to a positive number (the filter is excited), -1 if to a negative one (it is
-            inhibited); ``share``, the share of the squared norm of all its kernels. Of several layers, those
-            without connections are in `Connections.left_out`.
+            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it, or
+            ``to_address``, a filter after it; ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
+            kernel sum up to a positive number (the later filter is excited), -1 if to a negative one (it
+            is inhibited); ``share``, the share of the squared norm of all kernels of the later filter. Both
+            directions have the same numbers. Of several layers, those without connections are in
+            `Connections.left_out`, and for ``"to"`` those whose input cannot be followed back.
 
         Raises
         ------
         UsageError
-            The layer reads the input of the network.
+            The layer reads the input of the network, or no layer reads its output.
         ModelError
             Its channels cannot be followed; the operator is named.
         NotFoundError, RuntimeFailure
@@ -963,8 +973,10 @@ class Workbench:
         --------
         >>> [row["from_address"] for row in bench.connections("vgg16/block3_conv1/7", top=2)]
         ['vgg16/block2_conv2/100', 'vgg16/block2_conv2/127']
+        >>> bench.connections("vgg16/block3_conv1/7", top=1, direction="to")["to_address"]
+        ['vgg16/block3_conv2/132']
         """
-        return operations.connections.connections(self._session, address, top=top)
+        return operations.connections.connections(self._session, address, top=top, direction=direction)
 
     @_with_thumbnails
     def diff(
