@@ -1117,6 +1117,38 @@ class Workbench:
         """
         return operations.export.bank(self._session, address, expand=expand)
 
+    def frequency_response(self, address: str, *, size: int | None = None) -> FloatArray:
+        """Compute how strongly each kernel responds to each frequency: the magnitude of its Fourier transform.
+
+        Kernels are padded with zeros.
+
+        Parameters
+        ----------
+        size
+            Number of frequencies per axis; by default 256 for 1-D kernels, 64 for 2-D, 32 for 3-D ones, or
+            as many as a larger kernel has values.
+
+        Returns
+        -------
+        ndarray
+            Shape (filters, kernels, size, ...), float32, with frequency zero (the absolute sum of a kernel)
+            at ``size // 2`` of every axis, and ±½ cycle per value at the borders.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer.
+        UsageError
+            The address names several layers; the size is too small; there are too many values.
+
+        Examples
+        --------
+        >>> found = bench.frequency_response("classic/blur_box_3/0/0")
+        >>> found.shape, float(found[0, 0, 32, 32])
+        ((1, 1, 64, 64), 1.0)
+        """
+        return operations.frequency_response.frequency_response(self._session, address, size)
+
     def bias(self, address: str) -> FloatArray | None:
         """Return the biases of the filters that `address` names in one layer.
 
@@ -1681,6 +1713,109 @@ class Workbench:
         [Rows: 1 row × 4 columns]
         """
         return operations.observations.observations(self._session, model)
+
+    def observed_pictures(self, model: str, *, observation: str | None = None) -> Rows:
+        """List the pictures of an observation, in their order.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that is finished.
+
+        Returns
+        -------
+        Rows
+            ``image``, where it was; ``sha256``; ``label``, its folder if there was one per class; ``height``
+            and ``width``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model or observation.
+
+        Examples
+        --------
+        >>> bench.observed_pictures("vgg16", observation="one")[["label", "height", "width"]]
+        """
+        return operations.picture_responses.observed_pictures(self._session, model, observation=observation)
+
+    def observed_picture(self, model: str, sha256: str, *, observation: str | None = None) -> bytes:
+        """Draw a picture of an observation as a small PNG.
+
+        Only a plain file that still has this very content is read, where it was or from the store.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model, observation or picture, or it was moved or changed.
+        UsageError
+            The network takes no pictures.
+        ImageError
+            The picture cannot be read.
+        """
+        return operations.picture_responses.observed_picture(
+            self._session, model, sha256, observation=observation
+        )
+
+    @_with_thumbnails
+    def responding_filters(
+        self, model: str, sha256: str, *, observation: str | None = None, top: int | None = 20
+    ) -> Rows:
+        """Find the filters that a picture of an observation makes fire unusually strongly.
+
+        Of all layers that were observed, the filters whose maximum for this picture is above that of most
+        other pictures; of equals, the one whose maximum is the most standard deviations above its mean.
+
+        Parameters
+        ----------
+        sha256
+            The hash of the picture, from `observed_pictures`.
+        observation
+            Its name; by default the newest that is finished.
+        top
+            Number of rows; None for all filters that fire.
+
+        Returns
+        -------
+        Rows
+            ``address``; ``response_max``, the maximum for this picture; ``share_below``, the share of the
+            pictures with a lower maximum, to 1.6 % of the response; ``z_score``, the distance of the maximum
+            from the mean of all positions of all pictures, in their standard deviations.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model, observation or picture.
+        """
+        return operations.picture_responses.responding_filters(
+            self._session, model, sha256, observation=observation, top=top
+        )
+
+    def response_histogram(self, address: str, *, observation: str | None = None) -> Rows:
+        """Count the pictures of an observation by the maximum response of a filter.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that contains the layer.
+
+        Returns
+        -------
+        Rows
+            ``low``, ``high`` and ``pictures`` of each bar, ascending; bars without pictures are left out.
+            Bars have equal logarithmic width, two per power of two; what is 1,000 times smaller than the
+            largest response is in one bar around zero.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address does not name a single filter.
+        """
+        return operations.response_histogram.response_histogram(
+            self._session, address, observation=observation
+        )
 
     def exemplars(
         self,
