@@ -954,10 +954,10 @@ class Workbench:
         -------
         Connections
             Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it, or
-            ``to_address``, a filter after it; ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
-            kernel sum up to a positive number (the later filter is excited), -1 if to a negative one (it
-            is inhibited); ``share``, the share of the squared norm of all kernels of the later filter. Both
-            directions have the same numbers. Of several layers, those without connections are in
+            ``to_address``, a filter after it; ``weight_norm``, the Euclidean norm of the kernel between them;
+            ``sign``, 1 if the weights of this kernel sum up to a positive number (the later filter is
+            excited), -1 if to a negative one (it is inhibited); ``share``, the share of the squared norm of
+            all kernels of the later filter. Both directions have the same numbers. Of several layers, those without connections are in
             `Connections.left_out`, and for ``"to"`` those whose input cannot be followed back.
 
         Raises
@@ -1118,9 +1118,9 @@ class Workbench:
         return operations.export.bank(self._session, address, expand=expand)
 
     def frequency_response(self, address: str, *, size: int | None = None) -> FloatArray:
-        """Compute how strongly each kernel responds to each frequency: the magnitude of its Fourier transform.
+        """Compute how strongly each kernel responds to each frequency: the magnitude of its transform.
 
-        Kernels are padded with zeros.
+        This is the discrete Fourier transform of each kernel, padded with zeros.
 
         Parameters
         ----------

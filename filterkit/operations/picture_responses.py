@@ -183,7 +183,7 @@ def _ignore(text: str) -> None:
 
 
 def _png(pixels: NDArray[Any]) -> bytes:
-    """Pixels of any number of channels, reduced in size; of bands the first three, or the first one as gray."""
+    """Pixels of any number of channels, reduced; of bands the first three, or the first one as gray."""
     import numpy as np
     from PIL import Image
 

@@ -43,7 +43,7 @@ def response_histogram(session: Session, address: str, *, observation: str | Non
             f"observation '{found['name']}' has no responses of {match.address}", hint="observe again"
         )
     low, high, counts = state.maxima.histogram(match.filters[0], DIGITS)
-    rows = [
+    rows: list[Row] = [
         {"low": each, "high": end, "pictures": count}
         for each, end, count in zip(low.tolist(), high.tolist(), counts.tolist(), strict=True)
     ]

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, page_pictures, pages, searches
+from filterkit.web import links, observations, page_pictures, pages, searches
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -41,7 +41,7 @@ QUICK, HEAVY = "quick", "heavy"
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
-    ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
+    ("/m/{model}/observations/{observation}", observations.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
@@ -53,6 +53,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
     ("exemplars", page_pictures.exemplars, HEAVY),
     ("chart", page_pictures.chart, HEAVY),
+    ("observed", observations.picture, HEAVY),
     ("{style}", page_pictures.picture, QUICK),
 )
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}

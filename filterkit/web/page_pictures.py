@@ -55,7 +55,7 @@ def urls(bench: Workbench) -> Urls:
 
 def picture(bench: Workbench, request: Request) -> Response:
     """A picture of weights."""
-    address, style = _checked(bench, request), request.path_params["style"]
+    address, style = checked(bench, request), request.path_params["style"]
     draw, numbers = STYLES.get(style), address.split("/")[2:]
     if draw is None or (style != "thumbnail" and not (numbers and links.is_number(numbers[0]))):
         raise NotFoundError("there is no such picture")
@@ -65,7 +65,7 @@ def picture(bench: Workbench, request: Request) -> Response:
 def exemplars(bench: Workbench, request: Request) -> Response:
     """The exemplars of a filter, from pictures that may be moved or changed at any time."""
     found = bench.exemplars(
-        _checked(bench, request),
+        checked(bench, request),
         observation=request.query_params.get("observation"),
         top=EXEMPLARS,
         lowest="lowest" in request.query_params,
@@ -76,7 +76,7 @@ def exemplars(bench: Workbench, request: Request) -> Response:
 
 def chart(bench: Workbench, request: Request) -> Response:
     """The metrics of a model's layers over depth, or those of a layer's filters."""
-    png = bench.stats_chart(_checked(bench, request))
+    png = bench.stats_chart(checked(bench, request))
     return Response(bytes(png), media_type="image/png", headers=FRESH)
 
 
@@ -133,7 +133,7 @@ def _version(bench: Workbench, model: str) -> str:
     return hashlib.sha256(repr((row["model.banks_sha256"], drawing)).encode()).hexdigest()[:16]
 
 
-def _checked(bench: Workbench, request: Request) -> str:
+def checked(bench: Workbench, request: Request) -> str:
     """The address in the path of a picture, whose URL must be of the weights that there are now."""
     address = links.checked_address(bench, request.path_params["address"])
     if request.path_params["version"] != _version(bench, address.split("/")[0]):

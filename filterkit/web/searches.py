@@ -9,13 +9,11 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.links import checked_address, is_number
 from filterkit.web.pages import (
     Page,
-    attempt,
     command_lines,
-    filter_,
     meanings,
     page_number,
     paging,
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 FILTERS = 50
 """How many filters are on a page."""
-MOST_OBSERVED = 20
-"""How many filters are in each list of an observation."""
 MOST_SIMILAR = 100
 MOST_DIFFERENCES = 200
 SQL_SECONDS, SQL_ROWS, SQL_RESULT = 5.0, 1000, "16MB"
@@ -41,12 +37,6 @@ SQL_SECONDS, SQL_ROWS, SQL_RESULT = 5.0, 1000, "16MB"
 INVARIANCES = ("scale", "sign", "flip", "rotate")
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
 """Columns of filters, besides those that a person sorts by."""
-
-RESPONSES = (
-    *("address", "response_mean", "response_std", "response_max", "response_p99", "active_share"),
-    *("fires_share", "top_class", "top_class_share"),
-)
-"""The columns of observed filters."""
 
 SQL_EXAMPLES = (
     "SELECT name, filters, kernels FROM layer",
@@ -196,44 +186,3 @@ def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         "python": python_lines(bench, [call]),
     }
     return Page("diff.html", found, found.columns, values)
-
-
-def observation(bench: Workbench, request: Request) -> Page:
-    """One observation of a model: what its filters respond to."""
-    model, name = request.path_params["model"], request.path_params["observation"]
-    about = next((row for row in bench.observations(model) if row["observation"] == name), None)
-    if about is None and is_number(name):  # of a layer that is named like this page
-        request.path_params.update(layer="observations", filter=int(name))
-        return filter_(bench, request)
-    if about is None or about["model"] != model:
-        raise NotFoundError(
-            f"{model} has no observation '{name}'", hint=f"filterkit observe {model} IMAGES..."
-        )
-    if request.query_params.get("format"):
-        observed = "response_max is not null"
-        names, found = bench.iter_filters(model, columns=RESPONSES, where=observed, observation=name)
-        return Page("observation.html", found, names)
-
-    def rows(where: str | None, sort: str) -> Any:
-        return attempt(
-            lambda: bench.filters(
-                model, columns=RESPONSES, where=where, sort=sort, limit=MOST_OBSERVED, observation=name
-            )
-        )
-
-    stats = attempt(lambda: bench.stats(model, observation=name))
-    values = {
-        "title": f"{name} of {model}",
-        "about": about,
-        "stats": stats,
-        "strongest": rows("response_max is not null", "-response_max"),
-        "silent": rows("response_max is not null and fires_share = 0", "address"),
-        "detectors": rows("top_class_share is not null", "-top_class_share"),
-        "commands": command_lines(
-            bench, [f"filterkit filters {word(model)} --observation {word(name)} --sort=-top_class_share"]
-        ),
-        "python": python_lines(
-            bench, [f"bench.filters({model!r}, observation={name!r}, sort='-top_class_share')"]
-        ),
-    }
-    return Page("observation.html", (), (), values)

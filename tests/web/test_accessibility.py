@@ -34,8 +34,9 @@ PAGES = (
 )
 OVERFLOWING = """
 const wide = document.documentElement.scrollWidth;
-return wide <= innerWidth ? [] : [...document.querySelectorAll("body *")].filter(
-  each => each.getBoundingClientRect().right > innerWidth && !each.closest(".scroll")).map(each => each.outerHTML);
+const outside = each => each.getBoundingClientRect().right > innerWidth && !each.closest(".scroll");
+const all = [...document.querySelectorAll("body *")];
+return wide <= innerWidth ? [] : all.filter(outside).map(each => each.outerHTML);
 """
 
 

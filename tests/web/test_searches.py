@@ -195,7 +195,8 @@ def test_an_observation(observed: Explorer) -> None:
     rows = observed.get(f"{link}?format=json").json
     assert len(rows) == 128
     strongest = max(rows, key=lambda row: row["response_max"])
-    assert addresses(page)[1] == strongest["address"]  # after that of the model
+    listed = page.text[page.text.index('id="strongest"') : page.text.index('id="silent"')]
+    assert re.findall(r'class="address" href="/m/([^"]+)"', listed)[0] == strongest["address"]
     assert "vgg16/block3_conv1" not in page.text  # which was not observed
     assert observed.get("/m/vgg16/observations/nothing").status == 404
 
