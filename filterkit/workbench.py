@@ -957,7 +957,8 @@ class Workbench:
             ``to_address``, a filter after it; ``weight_norm``, the Euclidean norm of the kernel between them;
             ``sign``, 1 if the weights of this kernel sum up to a positive number (the later filter is
             excited), -1 if to a negative one (it is inhibited); ``share``, the share of the squared norm of
-            all kernels of the later filter. Both directions have the same numbers. Of several layers, those without connections are in
+            all kernels of the later filter. Both directions have the same numbers. Of several layers, those
+            without connections are in
             `Connections.left_out`, and for ``"to"`` those whose input cannot be followed back.
 
         Raises
