@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from filterkit.results.exemplars import Exemplars
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.observe import Observation
+    from filterkit.results.response_histogram import ResponseHistogram
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
@@ -1792,7 +1793,7 @@ class Workbench:
             self._session, model, sha256, observation=observation, top=top
         )
 
-    def response_histogram(self, address: str, *, observation: str | None = None) -> Rows:
+    def response_histogram(self, address: str, *, observation: str | None = None) -> ResponseHistogram:
         """Count the pictures of an observation by the maximum response of a filter.
 
         Parameters
@@ -1802,10 +1803,10 @@ class Workbench:
 
         Returns
         -------
-        Rows
+        ResponseHistogram
             ``low``, ``high`` and ``pictures`` of each bar, ascending; bars without pictures are left out.
-            Bars have equal logarithmic width, two per power of two; what is 1,000 times smaller than the
-            largest response is in one bar around zero.
+            There are two bars per power of two; what is 1,000 times smaller than the largest response is in
+            one bar around zero. Its `quantiles` are the median and the 99th percentile.
 
         Raises
         ------

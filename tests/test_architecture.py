@@ -240,6 +240,10 @@ TESTED_WITH = {
         f"filterkit.web.panels.{name}": "web/test_pages.py"
         for name in ("exemplars", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
     },
+    **{
+        f"filterkit.web.panels.{name}": "web/test_filter_panels.py"
+        for name in ("connections", "frequency_response", "relatives", "response_histogram")
+    },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
@@ -249,6 +253,7 @@ TESTED_WITH = {
     "filterkit.renderers.drawing": "operations/test_draw.py",
     # what operations return, and the sheets and charts that become of it
     "filterkit.results.ablate": "operations/test_ablate.py",
+    "filterkit.results.response_histogram": "operations/test_response_histogram.py",
     "filterkit.results.connections": "operations/test_connections.py",
     "filterkit.results.similar": "operations/test_similar.py",
     "filterkit.results.diff": "operations/test_diff.py",

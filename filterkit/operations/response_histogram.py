@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from filterkit.errors import NotFoundError, UsageError
-from filterkit.results.rows import Rows
+from filterkit.results.response_histogram import ResponseHistogram
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 COLUMNS: Mapping[str, type] = {"low": float, "high": float, "pictures": int}
 """Columns of rows, and the types of their values."""
+
+QUANTILES = ("p50", "p99")
 
 DIGITS = 1
 """Bits of the mantissa that bars keep: two bars per octave."""
@@ -25,7 +27,7 @@ SMALLEST = 2.0**-126
 """The smallest float32 number of full precision."""
 
 
-def response_histogram(session: Session, address: str, *, observation: str | None) -> Rows:
+def response_histogram(session: Session, address: str, *, observation: str | None) -> ResponseHistogram:
     """See `Workbench.response_histogram`."""
     from filterkit.catalog import observations
     from filterkit.catalog.observation_files import ObservationFiles
@@ -47,7 +49,9 @@ def response_histogram(session: Session, address: str, *, observation: str | Non
         {"low": each, "high": end, "pictures": count}
         for each, end, count in zip(low.tolist(), high.tolist(), counts.tolist(), strict=True)
     ]
-    return Rows(_joined(rows), COLUMNS)
+    columns = state.columns()
+    quantiles = {name: float(columns[name][match.filters[0]]) for name in QUANTILES}
+    return ResponseHistogram(_joined(rows), COLUMNS, found["name"], quantiles)
 
 
 def _joined(rows: list[Row]) -> list[Row]:

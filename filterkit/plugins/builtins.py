@@ -239,7 +239,20 @@ class Panels:
         return (
             Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
             Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),
+            Contribution(
+                "frequency",
+                "Frequency response of a kernel",
+                f"{panels}.frequency_response:FrequencyResponse",
+            ),
             Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),
+            Contribution(
+                "responses", "How strongly a filter responds", f"{panels}.response_histogram:Responses"
+            ),
+            Contribution(
+                "connections",
+                "Filters that excite or inhibit each other",
+                f"{panels}.connections:Connections",
+            ),
             Contribution(
                 "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
             ),
@@ -247,6 +260,10 @@ class Panels:
                 "classic", "Classic kernels nearest to a kernel", f"{panels}.similar:NearestClassic"
             ),
             Contribution("similar", "Similar filters or kernels of the model", f"{panels}.similar:Similar"),
+            Contribution(
+                "relatives", "Similar filters or kernels in all models", f"{panels}.relatives:Relatives"
+            ),
+            Contribution("alike", "Filters with alike responses", f"{panels}.relatives:Alike"),
         )
 
 

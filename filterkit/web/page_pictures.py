@@ -110,10 +110,34 @@ def _factors(bench: Workbench, address: str) -> bytes:
     return bytes(bench.render(sheet, "mosaic", scale=1, gap=0))
 
 
+def _frequency(bench: Workbench, address: str) -> bytes:
+    """The frequency response of a kernel; of a volume its three central slices, side by side."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    if address.count("/") != 3 or not links.is_number(address.split("/")[3]):
+        raise NotFoundError("only the frequency response of single kernels is drawn")
+    found = np.nan_to_num(bench.frequency_response(address)[0, 0], posinf=0)
+    if found.ndim == 3:
+        depth, height, width = (side // 2 for side in found.shape)
+        slices = (found[depth], found[:, height], found[:, :, width])
+        gap = np.zeros((len(found), GAP), found.dtype)
+        found = np.hstack([slices[0], gap, slices[1], gap, slices[2]])
+    elif found.ndim != 2:
+        raise NotFoundError("only the frequency response of 2-D and 3-D kernels is a picture")
+    pixels = np.rint(found * (255 / max(float(found.max()), 1e-30))).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
 STYLES: dict[str, Callable[[Workbench, str], bytes]] = {
     "thumbnail": _thumbnail,
     "kernels": _kernels,
     "factors": _factors,
+    "frequency": _frequency,
 }
 
 

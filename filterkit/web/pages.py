@@ -152,14 +152,25 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [
                 f"filterkit show {word(address)} -o filter.png",
                 f"filterkit filters {word(address)}",
-                f"filterkit similar {word(address)}",
+                f"filterkit exemplars {word(address)} -o exemplars.png",
+                f"filterkit similar {word(address)} --among '*'",
                 f"filterkit connections {word(address)}",
+                f"filterkit connections {word(address)} --to",
                 f"filterkit visualize {word(address)} -o visualization.png",
             ],
         ),
         "python": python_lines(
             bench,
-            [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
+            [
+                f"bench.bank({address!r})",
+                f"bench.filters({address!r})[0]",
+                f"bench.exemplars({address!r})",
+                f"bench.response_histogram({address!r})",
+                f"bench.connections({address!r})",
+                f"bench.connections({address!r}, direction='to')",
+                f"bench.similar({address!r}, '*')",
+                f"bench.similar({address!r}, '*', by='response')",
+            ],
         ),
     }
     return Page("filter.html", found, found.columns, values, kind="filter", address=address)
@@ -178,9 +189,23 @@ def kernel(bench: Workbench, request: Request) -> Page:
         "number": number,
         "kernels": row["kernels"] // row["filters"],
         "commands": command_lines(
-            bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
+            bench,
+            [
+                f"filterkit show {word(address)} -o kernel.png",
+                f"filterkit similar {word(address)} --among classic "
+                "--invariant scale,sign,flip,rotate --limit 3",
+                f"filterkit similar {word(address)} --among '*'",
+            ],
         ),
-        "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
+        "python": python_lines(
+            bench,
+            [
+                f"bench.bank({address!r})[0, 0]",
+                f"bench.frequency_response({address!r})[0, 0]",
+                f"bench.similar({address!r}, 'classic', invariant='scale,sign,flip,rotate', limit=3)",
+                f"bench.similar({address!r}, '*')",
+            ],
+        ),
     }
     return Page("kernel.html", [about], tuple(about), values, kind="kernel", address=address)
 

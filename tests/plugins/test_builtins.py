@@ -26,7 +26,10 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
     "response-metric": (),
-    "panel": ("classic", "exemplars", "kernels", "metrics", "similar", "weights"),
+    "panel": (
+        *("alike", "classic", "connections", "exemplars", "frequency", "kernels", "metrics"),
+        *("relatives", "responses", "similar", "weights"),
+    ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

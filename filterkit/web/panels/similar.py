@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 LIMIT, CLASSIC = 12, 3
 """How many are shown."""
 
+DRAWN = "This kernel, then the classic ones as the transform maps them onto it"
+
 
 class Similar:
-    """The most similar filters or kernels of the model, and a link to those of all models."""
+    """The most similar filters or kernels of the model."""
 
     title = "Most similar"
     kinds: tuple[PanelKind, ...] = ("filter", "kernel")
@@ -25,13 +27,10 @@ class Similar:
     def show(self, bench: Workbench, address: str, options: Mapping[str, str]) -> PanelContent:
         """What is most similar by cosine."""
         found = bench.similar(address, address.split("/")[0], limit=LIMIT)
-        values = {"what": "filters" if address.count("/") == 2 else "kernels"}
         return PanelContent(
             found,
             ("address", "similarity"),
             "The most similar ones of the model, by cosine",
-            template="filterkit.web:panels/similar.html",
-            values=values,
         )
 
 
@@ -53,6 +52,7 @@ class NearestClassic:
             found,
             ("address", "similarity", "transform"),
             "Also negated, mirrored and turned: the transform maps the classic kernel onto this one",
+            sheets={DRAWN: bench.sheet(found)},
             template=template,
-            values={"error": None},
+            values={"error": None, "drawn": DRAWN},
         )
