@@ -1805,8 +1805,9 @@ class Workbench:
         -------
         ResponseHistogram
             ``low``, ``high`` and ``pictures`` of each bar, ascending; bars without pictures are left out.
-            There are two bars per power of two; what is 1,000 times smaller than the largest response is in
-            one bar around zero. Its `quantiles` are the median and the 99th percentile.
+            They have equal logarithmic width, about, in at most 32 steps; what is 1,000 times smaller than
+            the largest response is in one bar around zero. Its `quantiles` are the median and the 99th
+            percentile.
 
         Raises
         ------

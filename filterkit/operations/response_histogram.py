@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,11 @@ COLUMNS: Mapping[str, type] = {"low": float, "high": float, "pictures": int}
 
 QUANTILES = ("p50", "p99")
 
-DIGITS = 1
-"""Bits of the mantissa that bars keep: two bars per octave."""
+DIGITS = (4, 3, 2, 1)
+"""Bits of the mantissa that bars keep: 16 bars per power of two, or half as many, and so on."""
+
+MOST_BARS = 32
+"""Bars are as narrow as gives at most so many, with those between them that have no pictures."""
 
 OCTAVES = 10
 """Responses that are smaller than the largest by so many powers of two are in one bar around 0."""
@@ -44,14 +48,18 @@ def response_histogram(session: Session, address: str, *, observation: str | Non
         raise NotFoundError(
             f"observation '{found['name']}' has no responses of {match.address}", hint="observe again"
         )
-    low, high, counts = state.maxima.histogram(match.filters[0], DIGITS)
-    rows: list[Row] = [
-        {"low": each, "high": end, "pictures": count}
-        for each, end, count in zip(low.tolist(), high.tolist(), counts.tolist(), strict=True)
-    ]
+    for digits in DIGITS:
+        low, high, counts = state.maxima.histogram(match.filters[0], digits)
+        found_rows: list[Row] = [
+            {"low": each, "high": end, "pictures": count}
+            for each, end, count in zip(low.tolist(), high.tolist(), counts.tolist(), strict=True)
+        ]
+        rows = _joined(found_rows)
+        if _octaves(rows) * 2**digits <= MOST_BARS:
+            break
     columns = state.columns()
     quantiles = {name: float(columns[name][match.filters[0]]) for name in QUANTILES}
-    return ResponseHistogram(_joined(rows), COLUMNS, found["name"], quantiles)
+    return ResponseHistogram(rows, COLUMNS, found["name"], quantiles)
 
 
 def _joined(rows: list[Row]) -> list[Row]:
@@ -73,3 +81,13 @@ def _joined(rows: list[Row]) -> list[Row]:
         joined,
         *(row for row in rows if row["high"] > limit),
     ]
+
+
+def _octaves(rows: list[Row]) -> float:
+    """How many powers of two the bars span, without the one around 0."""
+    sides = ([row for row in rows if row["low"] > 0], [row for row in rows if row["high"] < 0])
+    spans = ((side[0], side[-1]) for side in sides if side)
+    return sum(
+        abs(math.log2(max(abs(each["low"]), abs(each["high"])) / min(abs(other["low"]), abs(other["high"]))))
+        for each, other in (sorted(pair, key=lambda row: -abs(row["low"])) for pair in spans)
+    )

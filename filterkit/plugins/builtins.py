@@ -254,9 +254,6 @@ class Panels:
                 f"{panels}.connections:Connections",
             ),
             Contribution(
-                "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
-            ),
-            Contribution(
                 "classic", "Classic kernels nearest to a kernel", f"{panels}.similar:NearestClassic"
             ),
             Contribution("similar", "Similar filters or kernels of the model", f"{panels}.similar:Similar"),
@@ -264,6 +261,9 @@ class Panels:
                 "relatives", "Similar filters or kernels in all models", f"{panels}.relatives:Relatives"
             ),
             Contribution("alike", "Filters with alike responses", f"{panels}.relatives:Alike"),
+            Contribution(
+                "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
+            ),
         )
 
 

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitError
 from filterkit.plugins.protocols import PanelContent, PanelKind
+from filterkit.web.page_pictures import nearest_classic
 
 if TYPE_CHECKING:
     from filterkit.workbench import Workbench
 
-LIMIT, CLASSIC = 12, 3
+LIMIT = 12
 """How many are shown."""
-
-DRAWN = "This kernel, then the classic ones as the transform maps them onto it"
 
 
 class Similar:
     """The most similar filters or kernels of the model."""
 
-    title = "Most similar"
+    title = "Similar in this network"
     kinds: tuple[PanelKind, ...] = ("filter", "kernel")
     narrow = True
 
@@ -30,7 +29,7 @@ class Similar:
         return PanelContent(
             found,
             ("address", "similarity"),
-            "The most similar ones of the model, by cosine",
+            "The most similar ones, by cosine",
         )
 
 
@@ -45,14 +44,13 @@ class NearestClassic:
         """What is most similar in the model `classic`, or how to add it."""
         template = "filterkit.web:panels/classic.html"
         try:
-            found = bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=CLASSIC)
+            found = nearest_classic(bench, address)
         except FilterkitError as error:
             return PanelContent(template=template, values={"error": error})
         return PanelContent(
             found,
             ("address", "similarity", "transform"),
             "Also negated, mirrored and turned: the transform maps the classic kernel onto this one",
-            sheets={DRAWN: bench.sheet(found)},
             template=template,
-            values={"error": None, "drawn": DRAWN},
+            values={"error": None},
         )
