@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, observations, page_pictures, pages, panel_sections, searches
+from filterkit.web import comparing, links, observations, page_pictures, pages, panel_sections, searches
 from filterkit.web.pages import Page
 from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
@@ -50,7 +50,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
-    ("/diff", searches.diff, HEAVY),
+    ("/diff", comparing.diff, HEAVY),
 )
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
     ("exemplars", page_pictures.exemplars, HEAVY),
@@ -74,6 +74,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
             ),
+            Route("/diff/pairs.png", _endpoint(comparing.pairs, HEAVY)),
             Route("/go", go),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],

@@ -1,4 +1,4 @@
-"""The pages that search the catalog: filters, similar kernels and filters, SQL, and two models compared.
+"""The pages that search the catalog: filters, similar kernels and filters, and SQL.
 
 What they show is bounded, and each row with an address has its picture.
 """
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 FILTERS = 50
 """How many filters are on a page."""
 MOST_SIMILAR = 100
-MOST_DIFFERENCES = 200
 SQL_SECONDS, SQL_ROWS, SQL_RESULT = 5.0, 1000, "16MB"
 """The limits of `Workbench.query` here."""
 
@@ -154,35 +153,3 @@ def sql(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         "python": python_lines(bench, [f"bench.query({text!r})"]),
     }
     return Page("sql.html", found, found.columns, values)
-
-
-@searching("diff.html", title="Compare", most=MOST_DIFFERENCES, found=None)
-def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
-    """Two models, or layers of them, side by side: what differs most first."""
-    given = request.query_params
-    a, b = given.get("a", "").strip(), given.get("b", "").strip()
-    level: Any = "filter" if given.get("level") == "filter" else "layer"
-    match: Any = given.get("match", "name")
-    values |= {"level": level, "match": match, "models": bench.models()["model"]}
-    if not (a and b):
-        return Page("diff.html", (), ("address_a", "address_b", "cosine"), values)
-    if match not in ("name", "position", "assignment"):
-        raise UsageError(f"filters are not matched by '{match}'", hint="by name, position or assignment")
-    a, b = checked_address(bench, a), checked_address(bench, b)
-    found = bench.diff(
-        a,
-        b,
-        match=match,
-        level=level,
-        sort="cosine",
-        limit=MOST_DIFFERENCES,
-    )
-    options = f"--match {match} --level {level} --sort cosine"
-    call = f"bench.diff({a!r}, {b!r}, match={match!r}, level={level!r}, sort='cosine')"
-    values |= {
-        "found": found,
-        "shown": [name for name in found.columns if name != "model_b"],
-        "commands": command_lines(bench, [f"filterkit diff {word(a)} {word(b)} {options}"]),
-        "python": python_lines(bench, [call]),
-    }
-    return Page("diff.html", found, found.columns, values)
