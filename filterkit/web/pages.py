@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
 from filterkit.web.panels.kernel_weights import numbers
+from filterkit.web.starting_points import KERNELS, parts_of_models
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,7 +58,13 @@ def models(bench: Workbench, request: Request) -> Page:
     observed: dict[str, list[str]] = {}
     for each in bench.observations():
         observed.setdefault(each["model"], []).append(each["observation"])
-    values = {"models": shown, "observed": observed, "location": bench.location}
+    values = {
+        "models": shown,
+        "observed": observed,
+        "location": bench.location,
+        "kernels": KERNELS,
+        "parts_of": parts_of_models(bench, [row["model"] for row in rows if row["filters"]]),
+    }
     return Page("models.html", rows, rows.columns, values | paging(number, len(rows), MODELS))
 
 

@@ -21,6 +21,7 @@ from filterkit.web.pages import (
     python_lines,
     word,
 )
+from filterkit.web.starting_points import KERNELS, parts_of_models
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -102,14 +103,23 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     return Page("filters.html", (), (), values | paging(number, count, FILTERS))
 
 
-@searching("similar.html", title="Similar", invariances=INVARIANCES, most=MOST_SIMILAR, found=None)
+@searching(
+    "similar.html",
+    title="Similar",
+    invariances=INVARIANCES,
+    most=MOST_SIMILAR,
+    kernels=KERNELS,
+    parts_of=(),
+    found=None,
+)
 def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     """The kernels or filters most similar to one, or to numbers."""
     given = request.query_params
     text = given.get("query", "").strip()
     invariant = [name for name in given.getlist("invariant") if name] if "query" in given else ["scale"]
     limit = max(1, min(int(number), MOST_SIMILAR)) if is_number(number := given.get("limit", "")) else 20
-    values |= {"invariant": invariant, "limit": limit}
+    models = [row["model"] for row in bench.models() if row["filters"]]
+    values |= {"invariant": invariant, "limit": limit, "parts_of": parts_of_models(bench, models)}
     if not text:
         return Page("similar.html", (), ("address", "similarity", "transform"), values)
     among = checked_address(bench, given.get("among") or "*")
@@ -118,6 +128,8 @@ def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     call = f"bench.similar({text!r}, {among!r}, invariant={','.join(invariant)!r}, limit={limit})"
     values |= {
         "found": found,
+        "rows": [{**row, "filter_address": row["address"].rpartition("/")[0]} for row in found],
+        "kernels_found": found.query.level == "kernel",
         "address": text if not text.startswith("[") else None,
         "commands": command_lines(bench, [f"filterkit similar {word(text)} {options}"]),
         "python": python_lines(bench, [call]),
