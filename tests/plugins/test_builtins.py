@@ -27,8 +27,8 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     ),
     "response-metric": (),
     "panel": (
-        *("alike", "classic", "connections", "exemplars", "frequency", "kernels", "metrics"),
-        *("relatives", "responses", "similar", "weights"),
+        *("alike", "classic", "connections", "exemplars", "expanded", "frequency"),
+        *("kernels", "metrics", "relatives", "responses", "similar", "weights"),
     ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),

@@ -42,8 +42,8 @@ def explored_catalog(
         photos = write_pictures(folder / "photos", count=8)
         with filterkit.open(folder / "catalog.db") as bench:
             bench.add("open-nsfw")
-            bench.observe("vgg16", photos, name="photos", size=64)
-            bench.observe("open-nsfw", photos, name="photos")
+            bench.observe("vgg16", photos, name="photos", size=64, keep_pictures=True)
+            bench.observe("open-nsfw", photos, name="photos", keep_pictures=True)
 
     return shared_folder(tmp_path_factory, "explored", fill) / "catalog.db"
 

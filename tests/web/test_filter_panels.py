@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -82,11 +83,10 @@ def test_bars_are_as_high_and_wide_as_their_rows(explorer: Explorer, bench: filt
         assert height == pytest.approx(150 * row["pictures"] / most, abs=0.1)
         assert y + height == pytest.approx(150, abs=0.1)
         assert 0 <= x <= x + width <= 601
-    for (x, _, width, _), (after, *_) in zip(bars, bars[1:], strict=False):
+    for (x, _, width, _), (after, *_) in pairwise(bars):
         assert x + width <= after + 1
-    assert [float(x) for x in re.findall(r'class="mark" d="M(\S+) ', page)] == sorted(
-        float(x) for x in re.findall(r'class="mark" d="M(\S+) ', page)
-    )
+    median, high = (float(x) for x in re.findall(r'class="mark" d="M(\S+) ', page))
+    assert 0 <= median <= high <= 600
     assert page.count("<title>") == len(rows)
     assert panel(explorer, "net/first/0", "responses", format="json").json == list(rows)
 
