@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from filterkit.results.diff import Differences
     from filterkit.results.exemplars import Exemplars
     from filterkit.results.maps import FeatureMaps
-    from filterkit.results.observe import Observation
-    from filterkit.results.response_histogram import ResponseHistogram
+    from filterkit.results.observe import Observation, ResponseHistogram
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours

@@ -253,7 +253,6 @@ TESTED_WITH = {
     "filterkit.renderers.drawing": "operations/test_draw.py",
     # what operations return, and the sheets and charts that become of it
     "filterkit.results.ablate": "operations/test_ablate.py",
-    "filterkit.results.response_histogram": "operations/test_response_histogram.py",
     "filterkit.results.connections": "operations/test_connections.py",
     "filterkit.results.similar": "operations/test_similar.py",
     "filterkit.results.diff": "operations/test_diff.py",

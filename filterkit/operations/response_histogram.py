@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from filterkit.errors import NotFoundError, UsageError
-from filterkit.results.response_histogram import ResponseHistogram
+from filterkit.results.observe import ResponseHistogram
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row

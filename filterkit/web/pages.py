@@ -148,6 +148,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
     row, number = _layer(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
+    observed = bool(bench.observations(row["model"]))
     values = {
         "title": address,
         "row": row,
@@ -159,7 +160,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [
                 f"filterkit show {word(address)} -o filter.png",
                 f"filterkit filters {word(address)}",
-                f"filterkit exemplars {word(address)} -o exemplars.png",
+                *([f"filterkit exemplars {word(address)} -o exemplars.png"] if observed else ()),
                 f"filterkit similar {word(address)} --among '*'",
                 f"filterkit connections {word(address)}",
                 f"filterkit connections {word(address)} --to",
@@ -171,16 +172,21 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [
                 f"bench.bank({address!r})",
                 f"bench.filters({address!r})[0]",
-                f"bench.exemplars({address!r})",
-                f"bench.response_histogram({address!r})",
-                f"bench.connections({address!r})",
-                f"bench.connections({address!r}, direction='to')",
                 f"bench.similar({address!r}, '*')",
-                f"bench.similar({address!r}, '*', by='response')",
+                *(_observed_lines(address) if observed else ()),
             ],
         ),
     }
     return Page("filter.html", found, found.columns, values, kind="filter", address=address)
+
+
+def _observed_lines(address: str) -> list[str]:
+    """What Python knows of the responses of a filter."""
+    return [
+        f"bench.exemplars({address!r})",
+        f"bench.response_histogram({address!r})",
+        f"bench.similar({address!r}, '*', by='response')",
+    ]
 
 
 def kernel(bench: Workbench, request: Request) -> Page:

@@ -63,10 +63,8 @@ class Alike:
     narrow = True
     heavy = True
 
-    def show(self, bench: Workbench, address: str, options: Mapping[str, str]) -> PanelContent | None:
-        """What responds most alike; nothing if the model was not observed, which another panel says."""
-        if not bench.observations(address.split("/")[0]):
-            return None
+    def show(self, bench: Workbench, address: str, options: Mapping[str, str]) -> PanelContent:
+        """What responds most alike."""
         found = bench.similar(address, "*", by="response", limit=LIMIT)
         name, pictures = found.observation or ("", 0)
         return PanelContent(
