@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from filterkit.results.exemplars import Exemplars
     from filterkit.results.histogram import Histogram
     from filterkit.results.maps import FeatureMaps
-    from filterkit.results.observe import Observation
+    from filterkit.results.observe import Observation, ResponseHistogram
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
@@ -1066,8 +1066,14 @@ class Workbench:
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
     @_with_thumbnails
-    def connections(self, address: str | Iterable[str], *, top: int | None = 20) -> Connections:
-        """Find which filters of the layers before excite and inhibit a filter most.
+    def connections(
+        self,
+        address: str | Iterable[str],
+        *,
+        top: int | None = 20,
+        direction: operations.connections.Direction = "from",
+    ) -> Connections:
+        """Find which filters of the layers before excite and inhibit a filter most, or which it does itself.
 
         The channels that a layer reads are followed back to the filters that made them: through activations,
         pools, norms, concatenations, additions (both branches, back to all layers that were added), gates,
@@ -1080,20 +1086,25 @@ class Workbench:
             Filters or layers; or several addresses.
         top
             Number of rows of each filter; None for all.
+        direction
+            ``"from"`` for what a filter reads; ``"to"`` for the filters of later layers that read it, of all
+            layers together.
 
         Returns
         -------
         Connections
-            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it;
-            ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
-            kernel sum up to a positive number (the filter is excited), -1 if to a negative one (it is
-            inhibited); ``share``, the share of the squared norm of all its kernels. Of several layers, those
-            without connections are in `Connections.left_out`.
+            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it, or
+            ``to_address``, a filter after it; ``weight_norm``, the Euclidean norm of the kernel between them;
+            ``sign``, 1 if the weights of this kernel sum up to a positive number (the later filter is
+            excited), -1 if to a negative one (it is inhibited); ``share``, the share of the squared norm of
+            all kernels of the later filter. Both directions have the same numbers. Of several layers, those
+            without connections are in
+            `Connections.left_out`, and for ``"to"`` those whose input cannot be followed back.
 
         Raises
         ------
         UsageError
-            The layer reads the input of the network.
+            The layer reads the input of the network, or no layer reads its output.
         ModelError
             Its channels cannot be followed; the operator is named.
         NotFoundError, RuntimeFailure
@@ -1103,8 +1114,10 @@ class Workbench:
         --------
         >>> [row["from_address"] for row in bench.connections("vgg16/block3_conv1/7", top=2)]
         ['vgg16/block2_conv2/100', 'vgg16/block2_conv2/127']
+        >>> bench.connections("vgg16/block3_conv1/7", top=1, direction="to")["to_address"]
+        ['vgg16/block3_conv2/132']
         """
-        return operations.connections.connections(self._session, address, top=top)
+        return operations.connections.connections(self._session, address, top=top, direction=direction)
 
     @_with_thumbnails
     def diff(
@@ -1244,6 +1257,38 @@ class Workbench:
         (8, 3, 10, 10)
         """
         return operations.export.bank(self._session, address, expand=expand)
+
+    def frequency_response(self, address: str, *, size: int | None = None) -> FloatArray:
+        """Compute how strongly each kernel responds to each frequency: the magnitude of its transform.
+
+        This is the discrete Fourier transform of each kernel, padded with zeros.
+
+        Parameters
+        ----------
+        size
+            Number of frequencies per axis; by default 256 for 1-D kernels, 64 for 2-D, 32 for 3-D ones, or
+            as many as a larger kernel has values.
+
+        Returns
+        -------
+        ndarray
+            Shape (filters, kernels, size, ...), float32, with frequency zero (the absolute sum of a kernel)
+            at ``size // 2`` of every axis, and ±½ cycle per value at the borders.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer.
+        UsageError
+            The address names several layers; the size is too small; there are too many values.
+
+        Examples
+        --------
+        >>> found = bench.frequency_response("classic/blur_box_3/0/0")
+        >>> found.shape, float(found[0, 0, 32, 32])
+        ((1, 1, 64, 64), 1.0)
+        """
+        return operations.frequency_response.frequency_response(self._session, address, size)
 
     def bias(self, address: str) -> FloatArray | None:
         """Return the biases of the filters that `address` names in one layer.
@@ -1809,6 +1854,110 @@ class Workbench:
         [Rows: 1 row × 4 columns]
         """
         return operations.observations.observations(self._session, model)
+
+    def observed_pictures(self, model: str, *, observation: str | None = None) -> Rows:
+        """List the pictures of an observation, in their order.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that is finished.
+
+        Returns
+        -------
+        Rows
+            ``image``, where it was; ``sha256``; ``label``, its folder if there was one per class; ``height``
+            and ``width``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model or observation.
+
+        Examples
+        --------
+        >>> bench.observed_pictures("vgg16", observation="one")[["label", "height", "width"]]
+        """
+        return operations.picture_responses.observed_pictures(self._session, model, observation=observation)
+
+    def observed_picture(self, model: str, sha256: str, *, observation: str | None = None) -> bytes:
+        """Draw a picture of an observation as a small PNG.
+
+        Only a plain file that still has this very content is read, where it was or from the store.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model, observation or picture, or it was moved or changed.
+        UsageError
+            The network takes no pictures.
+        ImageError
+            The picture cannot be read.
+        """
+        return operations.picture_responses.observed_picture(
+            self._session, model, sha256, observation=observation
+        )
+
+    @_with_thumbnails
+    def responding_filters(
+        self, model: str, sha256: str, *, observation: str | None = None, top: int | None = 20
+    ) -> Rows:
+        """Find the filters that a picture of an observation makes fire unusually strongly.
+
+        Of all layers that were observed, the filters whose maximum for this picture is above that of most
+        other pictures; of equals, the one whose maximum is the most standard deviations above its mean.
+
+        Parameters
+        ----------
+        sha256
+            The hash of the picture, from `observed_pictures`.
+        observation
+            Its name; by default the newest that is finished.
+        top
+            Number of rows; None for all filters that fire.
+
+        Returns
+        -------
+        Rows
+            ``address``; ``response_max``, the maximum for this picture; ``share_below``, the share of the
+            pictures with a lower maximum, to 1.6 % of the response; ``z_score``, the distance of the maximum
+            from the mean of all positions of all pictures, in their standard deviations.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model, observation or picture.
+        """
+        return operations.picture_responses.responding_filters(
+            self._session, model, sha256, observation=observation, top=top
+        )
+
+    def response_histogram(self, address: str, *, observation: str | None = None) -> ResponseHistogram:
+        """Count the pictures of an observation by the maximum response of a filter.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that contains the layer.
+
+        Returns
+        -------
+        ResponseHistogram
+            ``low``, ``high`` and ``pictures`` of each bar, ascending; bars without pictures are left out.
+            They have equal logarithmic width, about, in at most 32 steps; what is 1,000 times smaller than
+            the largest response is in one bar around zero. Its `quantiles` are the median and the 99th
+            percentile.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address does not name a single filter.
+        """
+        return operations.response_histogram.response_histogram(
+            self._session, address, observation=observation
+        )
 
     def exemplars(
         self,

@@ -245,6 +245,10 @@ TESTED_WITH = {
             *("model_skipped", "distributions"),
         )
     },
+    **{
+        f"filterkit.web.panels.{name}": "web/test_filter_panels.py"
+        for name in ("connections", "frequency_response", "relatives", "response_histogram")
+    },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",

@@ -1,4 +1,4 @@
-"""``filterkit connections``: which filters of the layers before excite and inhibit a filter."""
+"""``filterkit connections``: which filters before excite and inhibit a filter, and which it does itself."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ def connections(
         ),
     ],
     top: Annotated[int, typer.Option(min=1, help="Number of rows of each filter, the strongest first.")] = 20,
+    to: Annotated[
+        bool,
+        typer.Option("--to", help="The filters of later layers that read it, in place of those it reads."),
+    ] = False,
 ) -> None:
     """Find which filters of the layers before excite and inhibit a filter most.
 
     weight_norm is the norm of the kernel between both filters; sign is 1 if
-    its weights sum up to a positive number, which excites the filter, and -1
-    if they sum up to a negative one, which inhibits it; share is the share
-    of the squared norm of all kernels of the filter. The channels are
-    followed back through activations, pools, norms, concatenations and
-    additions.
+    its weights sum up to a positive number, which excites the later filter,
+    and -1 if they sum up to a negative one, which inhibits it; share is the
+    share of the squared norm of all kernels of the later filter. The
+    channels are followed back through activations, pools, norms,
+    concatenations and additions.
     """
     with shell.workbench() as bench:
         asked = [str(each) for each in read_addresses()[0]] if address == "-" else address
-        found = bench.connections(asked, top=top)
+        found = bench.connections(asked, top=top, direction="to" if to else "from")
         for layer, reason in found.left_out.items():
             shell.say(one_line(f"left out {layer}: {reason}"))
         shell.rows(found, found.columns)

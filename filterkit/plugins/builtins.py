@@ -252,14 +252,31 @@ class Panels:
             Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
             Contribution("expanded", "A filter, multiplied out to pixels", f"{panels}.expanded:Expanded"),
             Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),
+            Contribution(
+                "frequency",
+                "Frequency response of a kernel",
+                f"{panels}.frequency_response:FrequencyResponse",
+            ),
             Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),
             Contribution(
-                "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
+                "responses", "How strongly a filter responds", f"{panels}.response_histogram:Responses"
+            ),
+            Contribution(
+                "connections",
+                "Filters that excite or inhibit each other",
+                f"{panels}.connections:Connections",
             ),
             Contribution(
                 "classic", "Classic kernels nearest to a kernel", f"{panels}.similar:NearestClassic"
             ),
             Contribution("similar", "Similar filters or kernels of the model", f"{panels}.similar:Similar"),
+            Contribution(
+                "relatives", "Similar filters or kernels in all models", f"{panels}.relatives:Relatives"
+            ),
+            Contribution("alike", "Filters with alike responses", f"{panels}.relatives:Alike"),
+            Contribution(
+                "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
+            ),
         )
 
 

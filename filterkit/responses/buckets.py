@@ -73,6 +73,57 @@ class Buckets:
                 found[:, number] = _middle(self._keys[start:end][np.searchsorted(running, wanted)] % _SPAN)
         return found
 
+    def share_below(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The share of the values of each filter that are in lower buckets than this value of it.
+
+        Parameters
+        ----------
+        values
+            One of each filter, shape (filters,).
+
+        Returns
+        -------
+        ndarray
+            Shape (filters,); NaN for a filter without values.
+        """
+        self._count()
+        first = np.arange(len(values), dtype=np.int64) * _SPAN
+        before = np.concatenate([[0], np.cumsum(self._counts, dtype=np.int64)])
+        start, end, reached = (
+            before[np.searchsorted(self._keys, keys)]
+            for keys in (first, first + _SPAN, first + _bucket(values))
+        )
+        with np.errstate(invalid="ignore"):
+            share: NDArray[np.float64] = (reached - start) / (end - start)
+        return share
+
+    def histogram(
+        self, number: int, digits: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+        """The values of a filter in wider buckets, of which the mantissa keeps only so many bits.
+
+        Returns
+        -------
+        tuple of ndarray
+            Where each bucket begins and ends, ascending, and how many values are in it; those without values
+            are left out.
+        """
+        self._count()
+        start, end = np.searchsorted(self._keys, (number * _SPAN, (number + 1) * _SPAN))
+        keys = self._keys[start:end].astype(np.int64) - number * _SPAN
+        half, dropped = _SPAN // 2, DIGITS - digits
+        negative = keys < half
+        size = np.where(negative, half - 1 - keys, keys - half) >> dropped
+        wide, place = np.unique(np.where(negative, -1 - size, size), return_inverse=True)
+        counts = np.zeros(len(wide), np.int64)
+        np.add.at(counts, place, self._counts[start:end])
+        bits = np.where(wide < 0, -1 - wide, wide)
+        near, far = (
+            ((bits + more) << (_DROPPED + dropped)).astype(np.uint32).view(np.float32).astype(np.float64)
+            for more in (0, 1)
+        )
+        return np.where(wide < 0, -far, near), np.where(wide < 0, -near, far), counts
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Keys and counts."""
         self._count()

@@ -1,11 +1,13 @@
-"""The result of `observe`: what was observed, and whether anything changed."""
+"""The results of observing: what was observed, and how strongly a filter responds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.errors import one_line
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -81,3 +83,25 @@ class Observation:
             f"<Observation '{self.name}' of {self.model}: {self.pictures:,} pictures, "
             f"{self.layers:,} layers, {self.filters:,} filters, {self.status}>"
         )
+
+
+class ResponseHistogram(Rows):
+    """How many pictures have which maximum response of a filter.
+
+    Attributes
+    ----------
+    observation
+        The name of the observation.
+    quantiles
+        The median and the 99th percentile of the maxima, as ``p50`` and ``p99``.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        columns: Iterable[str] | Mapping[str, Any],
+        observation: str,
+        quantiles: Mapping[str, float],
+    ) -> None:
+        super().__init__(rows, columns)
+        self.observation, self.quantiles = observation, dict(quantiles)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Thumbnails = Callable[[Iterable[str]], Mapping[str, bytes]]
 """Draws addresses: a small PNG each, except for those that cannot be drawn."""
 
+ADDRESSES = ("address", "from_address", "to_address", "address_a", "address_b")
+"""Columns whose addresses have pictures beside them in a notebook."""
+
 SHOWN = 20
 """Limit on the rows displayed in a notebook."""
 
@@ -202,9 +205,7 @@ class Rows(ListLike["Row"]):
 
     @property
     def _address_columns(self) -> tuple[str, ...]:
-        return tuple(
-            name for name in self.columns if name in ("address", "from_address", "address_a", "address_b")
-        )
+        return tuple(name for name in self.columns if name in ADDRESSES)
 
     def _values(self, name: str) -> list[Any]:
         if name not in self.columns:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from filterkit.errors import UsageError
 from filterkit.results.rows import Found
 from filterkit.results.sheet import Pictured
 from filterkit.short_reprs import short_repr
@@ -81,6 +82,33 @@ class Neighbours(Found, Pictured):
         self.query, self.banks, self.input_channels = query, banks, input_channels or {}
         self.models, self.places = models or {}, places or {}
         self.undefined, self.other_pictures, self.observation = undefined, other_pictures, observation
+
+    def mapped(self, number: int) -> FloatArray:
+        """The weights of a row after its transform, which maps them onto the query.
+
+        Returns
+        -------
+        ndarray
+            Shape of the query: ``kernel_shape``, or (kernels, *kernel_shape).
+
+        Raises
+        ------
+        UsageError
+            The rows were found by response, so that nothing is mapped.
+        """
+        from filterkit.comparison.neighbours import turns_of
+
+        if self.places:
+            raise UsageError("results by response have no transform", hint="search by weights")
+        row = self._items[number]
+        weights = self.banks[f"{row['model']}/{row['layer']}"][row["filter"]]
+        if row["kernel"] is not None:
+            weights = weights[row["kernel"]]
+        axes = weights.shape[0 if row["kernel"] is not None else 1 :]
+        name = row["transform"].removeprefix("-")
+        turn = next(each for each in turns_of(axes, flip=True, rotate=True) if str(each) == name)
+        turned: FloatArray = turn.apply(weights)
+        return -turned if row["transform"].startswith("-") else turned
 
     @property
     def default_normalizer(self) -> str:

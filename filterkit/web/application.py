@@ -16,7 +16,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, page_pictures, pages, panel_sections, searches, streaming
+from filterkit.web import (
+    comparing,
+    links,
+    observations,
+    page_pictures,
+    pages,
+    panel_sections,
+    searches,
+    streaming,
+)
 from filterkit.web.atlas.page import atlas
 from filterkit.web.atlas.tile_server import TileServer
 from filterkit.web.pages import FORM_ONLY, Page
@@ -45,7 +54,7 @@ results follow; for rows, which are written as fast as the browser reads them; a
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
-    ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
+    ("/m/{model}/observations/{observation}", observations.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
@@ -53,7 +62,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
-    ("/diff", searches.diff, HEAVY),
+    ("/diff", comparing.diff, HEAVY),
 )
 FILLED_IN = frozenset(("/", "/filters", "/similar", "/sql", "/diff"))
 """What searches the whole catalog: the page is there at once, and its results follow."""
@@ -61,6 +70,7 @@ FILLED_IN = frozenset(("/", "/filters", "/similar", "/sql", "/diff"))
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
     ("exemplars", page_pictures.exemplars, HEAVY),
     ("chart", page_pictures.chart, HEAVY),
+    ("observed", observations.picture, HEAVY),
     ("{style}", page_pictures.picture, QUICK),
 )
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
@@ -91,6 +101,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
             ),
+            Route("/diff/pairs.png", _endpoint(comparing.pairs, HEAVY)),
             Route("/go", go),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],

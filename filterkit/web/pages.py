@@ -12,6 +12,7 @@ from filterkit.web import links
 from filterkit.web.conditions import chosen as chosen_parts
 from filterkit.web.conditions import facet_groups
 from filterkit.web.panels.kernel_weights import numbers
+from filterkit.web.starting_points import KERNELS, parts_of_models
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,15 +59,21 @@ class Page:
 def models(bench: Workbench, request: Request) -> Page:
     """All models."""
     if FORM_ONLY in request.scope:
-        form = {"models": (), "observed": {}, "location": bench.location, **paging(0, 0, MODELS)}
-        return Page("models.html", (), (), form)
+        form = {"models": (), "observed": {}, "parts_of": (), "location": bench.location}
+        return Page("models.html", (), (), form | paging(0, 0, MODELS))
     rows = bench.models()
     number = page_number(request, len(rows), MODELS)
     shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]
     observed: dict[str, list[str]] = {}
     for each in bench.observations():
         observed.setdefault(each["model"], []).append(each["observation"])
-    values = {"models": shown, "observed": observed, "location": bench.location}
+    values = {
+        "models": shown,
+        "observed": observed,
+        "location": bench.location,
+        "kernels": KERNELS,
+        "parts_of": parts_of_models(bench, [row["model"] for row in rows if row["filters"]]),
+    }
     return Page("models.html", rows, rows.columns, values | paging(number, len(rows), MODELS))
 
 
@@ -172,6 +179,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
     row, number = _layer(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
+    observed = bool(bench.observations(row["model"]))
     values = {
         "title": address,
         "row": row,
@@ -183,17 +191,33 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [
                 f"filterkit show {word(address)} -o filter.png",
                 f"filterkit filters {word(address)}",
-                f"filterkit similar {word(address)}",
+                *([f"filterkit exemplars {word(address)} -o exemplars.png"] if observed else ()),
+                f"filterkit similar {word(address)} --among '*'",
                 f"filterkit connections {word(address)}",
+                f"filterkit connections {word(address)} --to",
                 f"filterkit visualize {word(address)} -o visualization.png",
             ],
         ),
         "python": python_lines(
             bench,
-            [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
+            [
+                f"bench.bank({address!r})",
+                f"bench.filters({address!r})[0]",
+                f"bench.similar({address!r}, '*')",
+                *(_observed_lines(address) if observed else ()),
+            ],
         ),
     }
     return Page("filter.html", found, found.columns, values, kind="filter", address=address)
+
+
+def _observed_lines(address: str) -> list[str]:
+    """What Python knows of the responses of a filter."""
+    return [
+        f"bench.exemplars({address!r})",
+        f"bench.response_histogram({address!r})",
+        f"bench.similar({address!r}, '*', by='response')",
+    ]
 
 
 def kernel(bench: Workbench, request: Request) -> Page:
@@ -209,9 +233,23 @@ def kernel(bench: Workbench, request: Request) -> Page:
         "number": number,
         "kernels": row["kernels"] // row["filters"],
         "commands": command_lines(
-            bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
+            bench,
+            [
+                f"filterkit show {word(address)} -o kernel.png",
+                f"filterkit similar {word(address)} --among classic "
+                "--invariant scale,sign,flip,rotate --limit 3",
+                f"filterkit similar {word(address)} --among '*'",
+            ],
         ),
-        "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
+        "python": python_lines(
+            bench,
+            [
+                f"bench.bank({address!r})[0, 0]",
+                f"bench.frequency_response({address!r})[0, 0]",
+                f"bench.similar({address!r}, 'classic', invariant='scale,sign,flip,rotate', limit=3)",
+                f"bench.similar({address!r}, '*')",
+            ],
+        ),
     }
     return Page("kernel.html", [about], tuple(about), values, kind="kernel", address=address)
 

@@ -1,4 +1,4 @@
-"""The pages that search the catalog: filters, similar kernels and filters, SQL, and two models compared.
+"""The pages that search the catalog: filters, similar kernels and filters, and SQL.
 
 What they show is bounded, and each row with an address has its picture.
 """
@@ -9,21 +9,20 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.conditions import chosen, facet_groups
 from filterkit.web.links import checked_address, is_number
 from filterkit.web.pages import (
     FORM_ONLY,
     Page,
-    attempt,
     command_lines,
-    filter_,
     meanings,
     page_number,
     paging,
     python_lines,
     word,
 )
+from filterkit.web.starting_points import KERNELS, parts_of_models
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,22 +33,13 @@ FILTERS = 50
 """How many filters are on a page."""
 MOST_FACETED = 100_000
 """Facets of more filters would take seconds, as each of them is counted."""
-MOST_OBSERVED = 20
-"""How many filters are in each list of an observation."""
 MOST_SIMILAR = 100
-MOST_DIFFERENCES = 200
 SQL_SECONDS, SQL_ROWS, SQL_RESULT = 5.0, 1000, "16MB"
 """The limits of `Workbench.query` here."""
 
 INVARIANCES = ("scale", "sign", "flip", "rotate")
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
 """Columns of filters, besides those that a person sorts by."""
-
-RESPONSES = (
-    *("address", "response_mean", "response_std", "response_max", "response_p99", "active_share"),
-    *("fires_share", "top_class", "top_class_share"),
-)
-"""The columns of observed filters."""
 
 SQL_EXAMPLES = (
     "SELECT name, filters, kernels FROM layer",
@@ -123,14 +113,23 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     return Page("filters.html", (), (), values | paging(number, count, FILTERS))
 
 
-@searching("similar.html", title="Similar", invariances=INVARIANCES, most=MOST_SIMILAR, found=None)
+@searching(
+    "similar.html",
+    title="Similar",
+    invariances=INVARIANCES,
+    most=MOST_SIMILAR,
+    kernels=KERNELS,
+    parts_of=(),
+    found=None,
+)
 def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     """The kernels or filters most similar to one, or to numbers."""
     given = request.query_params
     text = given.get("query", "").strip()
     invariant = [name for name in given.getlist("invariant") if name] if "query" in given else ["scale"]
     limit = max(1, min(int(number), MOST_SIMILAR)) if is_number(number := given.get("limit", "")) else 20
-    values |= {"invariant": invariant, "limit": limit}
+    models = [row["model"] for row in bench.models() if row["filters"]]
+    values |= {"invariant": invariant, "limit": limit, "parts_of": parts_of_models(bench, models)}
     if not text or FORM_ONLY in request.scope:
         return Page("similar.html", (), ("address", "similarity", "transform"), values)
     among = checked_address(bench, given.get("among") or "*")
@@ -139,6 +138,8 @@ def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     call = f"bench.similar({text!r}, {among!r}, invariant={','.join(invariant)!r}, limit={limit})"
     values |= {
         "found": found,
+        "rows": [{**row, "filter_address": row["address"].rpartition("/")[0]} for row in found],
+        "kernels_found": found.query.level == "kernel",
         "address": text if not text.startswith("[") else None,
         "commands": command_lines(bench, [f"filterkit similar {word(text)} {options}"]),
         "python": python_lines(bench, [call]),
@@ -174,76 +175,3 @@ def sql(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         "python": python_lines(bench, [f"bench.query({text!r})"]),
     }
     return Page("sql.html", found, found.columns, values)
-
-
-@searching("diff.html", title="Compare", most=MOST_DIFFERENCES, found=None)
-def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
-    """Two models, or layers of them, side by side: what differs most first."""
-    given = request.query_params
-    a, b = given.get("a", "").strip(), given.get("b", "").strip()
-    level: Any = "filter" if given.get("level") == "filter" else "layer"
-    match: Any = given.get("match", "name")
-    values |= {"level": level, "match": match, "models": bench.models()["model"]}
-    if not (a and b) or FORM_ONLY in request.scope:
-        return Page("diff.html", (), ("address_a", "address_b", "cosine"), values)
-    if match not in ("name", "position", "assignment"):
-        raise UsageError(f"filters are not matched by '{match}'", hint="by name, position or assignment")
-    a, b = checked_address(bench, a), checked_address(bench, b)
-    found = bench.diff(
-        a,
-        b,
-        match=match,
-        level=level,
-        sort="cosine",
-        limit=MOST_DIFFERENCES,
-    )
-    options = f"--match {match} --level {level} --sort cosine"
-    call = f"bench.diff({a!r}, {b!r}, match={match!r}, level={level!r}, sort='cosine')"
-    values |= {
-        "found": found,
-        "shown": [name for name in found.columns if name != "model_b"],
-        "commands": command_lines(bench, [f"filterkit diff {word(a)} {word(b)} {options}"]),
-        "python": python_lines(bench, [call]),
-    }
-    return Page("diff.html", found, found.columns, values)
-
-
-def observation(bench: Workbench, request: Request) -> Page:
-    """One observation of a model: what its filters respond to."""
-    model, name = request.path_params["model"], request.path_params["observation"]
-    about = next((row for row in bench.observations(model) if row["observation"] == name), None)
-    if about is None and is_number(name):  # of a layer that is named like this page
-        request.path_params.update(layer="observations", filter=int(name))
-        return filter_(bench, request)
-    if about is None or about["model"] != model:
-        raise NotFoundError(
-            f"{model} has no observation '{name}'", hint=f"filterkit observe {model} IMAGES..."
-        )
-    if request.query_params.get("format"):
-        observed = "response_max is not null"
-        names, found = bench.iter_filters(model, columns=RESPONSES, where=observed, observation=name)
-        return Page("observation.html", found, names)
-
-    def rows(where: str | None, sort: str) -> Any:
-        return attempt(
-            lambda: bench.filters(
-                model, columns=RESPONSES, where=where, sort=sort, limit=MOST_OBSERVED, observation=name
-            )
-        )
-
-    stats = attempt(lambda: bench.stats(model, observation=name))
-    values = {
-        "title": f"{name} of {model}",
-        "about": about,
-        "stats": stats,
-        "strongest": rows("response_max is not null", "-response_max"),
-        "silent": rows("response_max is not null and fires_share = 0", "address"),
-        "detectors": rows("top_class_share is not null", "-top_class_share"),
-        "commands": command_lines(
-            bench, [f"filterkit filters {word(model)} --observation {word(name)} --sort=-top_class_share"]
-        ),
-        "python": python_lines(
-            bench, [f"bench.filters({model!r}, observation={name!r}, sort='-top_class_share')"]
-        ),
-    }
-    return Page("observation.html", (), (), values)

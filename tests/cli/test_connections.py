@@ -35,6 +35,12 @@ def test_rows(run: Run) -> None:
     assert len(run("connections", "net/last", "--top", "3", "--format", "json").rows) == 6
 
 
+def test_later_layers(run: Run) -> None:
+    rows = run("connections", "net/conv/3", "--to", "--format", "json").rows
+    assert list(rows[0]) == ["address", "to_address", "weight_norm", "sign", "share"]
+    assert {row["to_address"] for row in rows} == {"net/last/0", "net/last/1"}
+
+
 def test_layers_without_connections_are_reported(run: Run) -> None:
     ran = run("connections", "net", "--top", "1")
     assert ran.exit_code == 0

@@ -30,7 +30,7 @@ def folder(with_networks: Callable[..., Path]) -> Path:
 @pytest.mark.slow
 def test_the_commands_run(folder: Path, run_page: RunPage) -> None:
     ran = run_page(PAGE)
-    assert len(ran) == 6
+    assert len(ran) == 7
     for name in re.findall(r" -o (\S+)", "\n".join(ran)):
         assert (folder / name).stat().st_size > 1000, name
     outputs = [*ran.values()]

@@ -216,6 +216,74 @@ def test_norms_signs_and_shares(name: str, bench: filterkit.Workbench, tmp_path:
             assert sum(shares) == pytest.approx(1 - picture)
 
 
+@pytest.mark.parametrize("name", PATHS)
+def test_both_directions_have_the_same_numbers(name: str, bench: filterkit.Workbench, tmp_path: Path) -> None:
+    write(tmp_path, name)
+    bench.add(tmp_path / "net.onnx")
+    back = {
+        (row["from_address"], row["address"]): (row["weight_norm"], row["sign"], row["share"])
+        for row in bench.connections("net", top=None)
+    }
+    rows = bench.connections("net", top=None, direction="to")
+    assert rows.columns == ("address", "to_address", "weight_norm", "sign", "share")
+    found = {
+        (row["address"], row["to_address"]): (row["weight_norm"], row["sign"], row["share"]) for row in rows
+    }
+    assert found == back
+    for each in {source for source, _ in back}:
+        norms = [row["weight_norm"] for row in rows if row["address"] == each]
+        assert norms == sorted(norms, reverse=True)
+        assert (
+            bench.connections(each, top=3, direction="to")
+            == [row for row in rows if row["address"] == each][:3]
+        )
+
+
+@pytest.mark.parametrize("block", [1, 60, 1 << 21])
+def test_what_a_filter_excites_by_brute_force(
+    block: int, bench: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two layers read the same one; that of groups reads every channel once."""
+    monkeypatch.setattr("filterkit.operations.connections.BLOCK", block)
+    nodes = [
+        P,
+        RELU,
+        node("Conv", "r v", "y", name="wide"),
+        node("Conv", "r g", "z", name="grouped", group=2),
+    ]
+    constants = {**CONSTANTS, "v": random(7, 4, 3, 3, seed=9), "g": random(6, 2, 5, 5, seed=8)}
+    onnx.save(build(nodes, {"x": [1, 3, 40, 60]}, constants, opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    wide, grouped = (np.asarray(bench.bank(f"net/{name}"), np.float64) for name in ("wide", "grouped"))
+    for number in range(4):
+        kernels = {f"net/wide/{each}": wide[each, number] for each in range(7)}
+        first = 3 * (number // 2)
+        kernels |= {f"net/grouped/{each}": grouped[each, number % 2] for each in range(first, first + 3)}
+        found = bench.connections(f"net/first/{number}", top=4, direction="to")
+        expected = sorted(kernels, key=lambda each: -np.linalg.norm(kernels[each]))[:4]
+        assert found["to_address"] == expected
+        for row in found:
+            kernel = kernels[row["to_address"]]
+            bank = {"wide": wide, "grouped": grouped}[row["to_address"].split("/")[1]]
+            whole = bank[int(row["to_address"].split("/")[2])]
+            assert row["weight_norm"] == pytest.approx(np.linalg.norm(kernel))
+            assert row["sign"] == np.sign(kernel.sum())
+            assert row["share"] == pytest.approx(np.square(kernel).sum() / np.square(whole).sum())
+
+
+def test_layers_that_nothing_reads(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    write(tmp_path, "pool")
+    bench.add(tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match="net/last has no connections: no layer reads its output") as caught:
+        bench.connections("net/last", direction="to")
+    assert caught.value.hint == "choose an earlier layer"
+    found = bench.connections("net", top=1, direction="to")
+    assert len(found) == 4
+    assert found.left_out == {"net/last": "no layer reads its output"}
+    with pytest.raises(UsageError, match="direction cannot be 'forth'"):
+        bench.connections("net/first", direction="forth")  # type: ignore[arg-type]
+
+
 def test_groups(bench: filterkit.Workbench, tmp_path: Path) -> None:
     write(tmp_path, "concatenation", groups=2)
     bench.add(tmp_path / "net.onnx")
@@ -274,6 +342,8 @@ def test_an_operator_that_cannot_be_followed_is_named(
     model = build([P, *nodes, node("Conv", "z v", "y", name="last")], {"x": [1, 3, 40, 40]}, constants)
     onnx.save(model, tmp_path / "net.onnx")
     bench.add(tmp_path / "net.onnx")
+    with pytest.raises(ModelError, match=rf"cannot be followed through node '.*' \({operator}\)"):
+        bench.connections("net/first", direction="to")
     with pytest.raises(ModelError, match=rf"cannot be followed through node '.*' \({operator}\)") as caught:
         bench.connections("net/last")
     assert caught.value.hint is not None and caught.value.hint.startswith("connections are followed through")

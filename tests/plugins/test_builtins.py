@@ -27,8 +27,9 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     ),
     "response-metric": (),
     "panel": (
-        *("classic", "depth", "exemplars", "expanded", "graph", "histograms", "kernels", "layers"),
-        *("metrics", "observations", "similar", "skipped", "weights"),
+        *("alike", "classic", "connections", "depth", "exemplars", "expanded", "frequency", "graph"),
+        *("histograms", "kernels", "layers", "metrics", "observations", "relatives", "responses"),
+        *("similar", "skipped", "weights"),
     ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),

@@ -43,3 +43,41 @@ def test_merging_is_exact_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_filter_without_values_has_no_quantiles() -> None:
     assert np.isnan(Buckets().quantiles((0.5,), 2)).all()
+
+
+def some_values() -> tuple[np.ndarray, Buckets]:
+    values = np.random.default_rng(2).normal(size=(500, 4)).astype(np.float32)
+    values[:, 1] = np.maximum(values[:, 1], 0)
+    values[:, 2] = -np.abs(values[:, 2])
+    values[:, 3] = 0
+    counts = Buckets()
+    counts.add(values)
+    return values, counts
+
+
+def test_the_share_below_is_exact_to_the_width_of_a_bucket() -> None:
+    values, counts = some_values()
+    for row in values[:50]:
+        found = counts.share_below(row)
+        wide = np.abs(row) * 0.016
+        assert np.all(found <= (values < row).mean(axis=0))
+        assert np.all(found >= (values < row - wide).mean(axis=0))
+    assert counts.share_below(np.full(4, 100, np.float32)).tolist() == [1, 1, 1, 1]
+    assert counts.share_below(np.full(4, -100, np.float32)).tolist() == [0, 0, 0, 0]
+    assert np.isnan(Buckets().share_below(np.zeros(2, np.float32))).all()
+
+
+@pytest.mark.parametrize("digits", [0, 1, 3, 6])
+def test_a_histogram_counts_every_value(digits: int) -> None:
+    values, counts = some_values()
+    for number in range(4):
+        low, high, found = counts.histogram(number, digits)
+        assert found.sum() == len(values)
+        assert (low < high).all()
+        assert (high[:-1] <= low[1:]).all()
+        for start, end, count in zip(low, high, found, strict=True):
+            own = values[:, number]
+            inside = (start < own) & (own <= end) if end <= 0 else (start <= own) & (own < end)
+            assert inside.sum() == count
+            if start > 1e-30:
+                assert end / start <= 1 + 2.0**-digits

@@ -94,8 +94,15 @@ def test_built_in_panels_come_first_then_those_of_plugins(explorer: Explorer) ->
     page = explorer.get(FILTER)
     assert page.status == 200
     titles = list(sections(page.text))
-    assert titles[:5] == [*("Kernels", "Expanded weights", "What it responds to", "Metrics", "Most similar")]
-    assert titles[5:10] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
+    first = ("Kernels", "Expanded weights", "What it responds to", "Strongest connections")
+    others = (
+        "Similar in this network",
+        "Similar in all networks",
+        "Responds alike in all networks",
+        "Metrics",
+    )
+    assert titles[:8] == [*first, *others]
+    assert titles[8:13] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
     assert "Nothing" not in titles
     assert "Of a kernel" not in titles
     assert "Of a kernel" in sections(explorer.get(f"{FILTER}/0").text)

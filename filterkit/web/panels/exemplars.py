@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Exemplars:
-    """The receptive fields with the highest responses, and the pictures that they are from."""
+    """The receptive fields with the highest and lowest responses, and the pictures that they are from."""
 
     title = "What it responds to"
     kinds: tuple[PanelKind, ...] = ("filter",)
@@ -24,5 +24,6 @@ class Exemplars:
         if not bench.observations(model):
             return PanelContent(template=template, values={"model": model, "observation": None})
         found = bench.exemplars(address, observation=options.get("observation"), top=EXEMPLARS)
-        values = {"model": model, "observation": found.observation[model]}
+        lowest = bench.exemplars(address, observation=options.get("observation"), top=EXEMPLARS, lowest=True)
+        values = {"model": model, "observation": found.observation[model], "lowest": list(lowest)}
         return PanelContent(found, template=template, values=values)

@@ -17,7 +17,6 @@ class FilterMetrics:
 
     title = "Metrics"
     kinds: tuple[PanelKind, ...] = ("filter",)
-    narrow = True
 
     def show(self, bench: Workbench, address: str, options: Mapping[str, str]) -> PanelContent:
         """One row per metric."""

@@ -7,31 +7,29 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitError
 from filterkit.plugins.protocols import PanelContent, PanelKind
+from filterkit.web.page_pictures import nearest_classic
 
 if TYPE_CHECKING:
     from filterkit.workbench import Workbench
 
-LIMIT, CLASSIC = 12, 3
+LIMIT = 12
 """How many are shown."""
 
 
 class Similar:
-    """The most similar filters or kernels of the model, and a link to those of all models."""
+    """The most similar filters or kernels of the model."""
 
-    title = "Most similar"
+    title = "Similar in this network"
     kinds: tuple[PanelKind, ...] = ("filter", "kernel")
     narrow = True
 
     def show(self, bench: Workbench, address: str, options: Mapping[str, str]) -> PanelContent:
         """What is most similar by cosine."""
         found = bench.similar(address, address.split("/")[0], limit=LIMIT)
-        values = {"what": "filters" if address.count("/") == 2 else "kernels"}
         return PanelContent(
             found,
             ("address", "similarity"),
-            "The most similar ones of the model, by cosine",
-            template="filterkit.web:panels/similar.html",
-            values=values,
+            "The most similar ones, by cosine",
         )
 
 
@@ -46,7 +44,7 @@ class NearestClassic:
         """What is most similar in the model `classic`, or how to add it."""
         template = "filterkit.web:panels/classic.html"
         try:
-            found = bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=CLASSIC)
+            found = nearest_classic(bench, address)
         except FilterkitError as error:
             return PanelContent(template=template, values={"error": error})
         return PanelContent(
