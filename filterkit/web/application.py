@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, page_pictures, pages, searches
+from filterkit.web import changes, job_pages, links, maps, page_pictures, pages, searches, visualizations
+from filterkit.web.forms import ForbiddenError, TooLargeError
+from filterkit.web.networks import Networks
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
+from filterkit.web.uploads import Uploads
 from filterkit.web.workers import BusyError, GoneError, Worker
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
+    from filterkit.web.networks import Job
     from filterkit.workbench import Workbench
 
 
@@ -43,11 +48,14 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
-    ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
+    ("/m/{model}/{layer}/{filter:number}", visualizations.filter_page, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
+    ("/maps", maps.maps, QUICK),
+    ("/add", changes.add_page, QUICK),
+    ("/remove", changes.remove_page, QUICK),
     ("/diff", searches.diff, HEAVY),
 )
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
@@ -55,6 +63,18 @@ PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] 
     ("chart", page_pictures.chart, HEAVY),
     ("{style}", page_pictures.picture, QUICK),
 )
+FORMS: tuple[tuple[str, Callable[[Request], Awaitable[Response]]], ...] = (
+    ("/maps", maps.upload),
+    ("/m/{model}/{layer}/{filter:number}/visualization", visualizations.begin),
+    ("/jobs/{job}/cancel", job_pages.cancel),
+    ("/add", changes.add),
+    ("/remove", changes.remove),
+)
+"""What pages send with POST, and nothing else changes anything."""
+
+PATIENCE = 2.0
+"""How long a page waits for its jobs, in seconds, before it shows how far they are."""
+
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
 
@@ -62,11 +82,16 @@ FRESH = {"Cache-Control": "private, no-cache"}
 """Of pages, so that a reload shows what other processes changed."""
 
 
-def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
-    """The application on a catalog; its ``state.workers`` have to be closed."""
+def application(
+    catalog: str | os.PathLike[str] | None, registry: Registry, *, allow_changes: bool = False
+) -> Starlette:
+    """The application on a catalog; its ``state.workers`` and ``state.networks`` have to be closed."""
     made = Starlette(
         routes=[
+            *(Route(place, _guarded(send), methods=["POST"]) for place, send in FORMS),
             *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            Route("/jobs/{job}", _guarded(job_pages.state)),
+            Route("/jobs/{job}/{name}.png", _guarded(job_pages.picture)),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
@@ -77,6 +102,9 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
+    made.state.csrf, made.state.allow_changes = secrets.token_urlsafe(24), allow_changes
+    made.state.uploads, made.state.uploads_kept = 0, Uploads()
+    made.state.networks = Networks(catalog)
     made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
     return made
 
@@ -90,8 +118,11 @@ async def go(request: Request) -> Response:
 
 
 def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
-    def respond(bench: Workbench, request: Request) -> Response:
+    def respond(bench: Workbench, request: Request) -> Response | Sequence[Job]:
         page = view(bench, request)
+        running = [job for job in page.jobs if not job.is_done]
+        if running and not request.state._state.get("waited"):
+            return running
         form = request.query_params.get("format")
         if form is not None:
             if page.error is not None:
@@ -99,20 +130,43 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
             return _table(bench, page, form)
         values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
         status = 200 if page.error is None else _status(page.error)
-        return Response(render(page.template, values, request), status, FRESH, "text/html")
+        text = render(page.template, {**values, "is_running": bool(running)}, request)
+        return Response(text, status, FRESH, "text/html")
 
-    return _endpoint(respond, worker)
+    async def shown(request: Request) -> Response:
+        """The page; one that shows a result waits for it a little, and its data until it is there."""
+        workers, networks = request.app.state.workers, request.app.state.networks
+        found = await workers[worker].run(request, lambda bench: respond(bench, request))
+        if isinstance(found, Response):
+            return found
+        for job in found:
+            await networks.wait(request, job, None if "format" in request.query_params else PATIENCE)
+        request.state.waited = True
+        made: Response = await workers[worker].run(request, lambda bench: respond(bench, request))
+        return made
+
+    return _guarded(shown)
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
-    """Run a function on a worker; errors become responses, as nothing may reach the log of the server."""
+    """Run a function on a worker."""
+
+    async def endpoint(request: Request) -> Response:
+        found: Response = await request.app.state.workers[worker].run(
+            request, lambda bench: respond(bench, request)
+        )
+        return found
+
+    return _guarded(endpoint)
+
+
+def _guarded(respond: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+    """Errors become responses, as nothing may reach the log of the server."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            found: Response = await request.app.state.workers[worker].run(
-                request, lambda bench: respond(bench, request)
-            )
-        except GoneError:
+            return await respond(request)
+        except (GoneError, ClientDisconnect):
             return Response(status_code=499)
         except FilterkitError as error:
             return _error(request, error, _status(error))
@@ -123,7 +177,6 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
                 hint="this is a bug in filterkit or in a plugin",
             )
             return _error(request, bug, 500)
-        return found
 
     return endpoint
 
@@ -140,8 +193,9 @@ def _table(bench: Workbench, page: Page, form: str) -> Response:
 def _status(error: FilterkitError) -> int:
     if isinstance(error, UsageError):
         return 400
-    if isinstance(error, BusyError):
-        return 503
+    for kind, status in ((BusyError, 503), (ForbiddenError, 403), (TooLargeError, 413)):
+        if isinstance(error, kind):
+            return status
     return 404 if isinstance(error, NotFoundError) else 500
 
 

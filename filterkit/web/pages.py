@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from filterkit.plugins.protocols import Row
     from filterkit.results.rows import Rows
+    from filterkit.web.networks import Job
     from filterkit.workbench import Workbench
 
 MODELS, FILTERS = 50, 60
@@ -39,6 +40,8 @@ class Page:
         The data of the page, for ``?format=json`` and ``?format=csv``.
     error
         Why what a person typed into its form shows nothing.
+    jobs
+        Those whose results it shows, once they are there.
     """
 
     template: str
@@ -46,6 +49,7 @@ class Page:
     columns: Sequence[str]
     values: dict[str, Any] = field(default_factory=dict)
     error: FilterkitError | None = None
+    jobs: Sequence[Job] = ()
 
 
 def models(bench: Workbench, request: Request) -> Page:
@@ -91,7 +95,7 @@ def model(bench: Workbench, request: Request) -> Page:
 
 def layer(bench: Workbench, request: Request) -> Page:
     """One layer: its filters, sorted and filtered."""
-    row = _layer(bench, request)
+    row = layer_row(bench, request)
     address, chosen = row["address"], request.query_params
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
@@ -137,7 +141,7 @@ def layer(bench: Workbench, request: Request) -> Page:
 
 def filter_(bench: Workbench, request: Request) -> Page:
     """One filter: its kernels, metrics, exemplars, and the filters similar to it."""
-    row, number = _layer(bench, request), int(request.path_params["filter"])
+    row, number = layer_row(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
     each = row["kernels"] // row["filters"]
@@ -189,7 +193,7 @@ def _sheet(bench: Workbench, address: str) -> dict[str, Any]:
 
 def kernel(bench: Workbench, request: Request) -> Page:
     """One kernel: its numbers, and the kernels similar to it."""
-    row = _layer(bench, request)
+    row = layer_row(bench, request)
     filter_number, number = (int(request.path_params[name]) for name in ("filter", "kernel"))
     address = f"{row['address']}/{filter_number}/{number}"
     weights = bench.bank(address)[0, 0]
@@ -253,7 +257,7 @@ def paging(number: int, count: int, size: int) -> dict[str, Any]:
     return {"page": number + 1, "pages": max(1, -(-count // size))}
 
 
-def _layer(bench: Workbench, request: Request) -> Row:
+def layer_row(bench: Workbench, request: Request) -> Row:
     """The row of the layer in the path of a page, in which nothing is a pattern."""
     model, layer = request.path_params["model"], request.path_params["layer"]
     bench.observations(model)  # an unknown model is an error without a look at the files of that name

@@ -15,7 +15,6 @@ from filterkit.web.pages import (
     Page,
     attempt,
     command_lines,
-    filter_,
     meanings,
     page_number,
     paging,
@@ -23,6 +22,7 @@ from filterkit.web.pages import (
     python_lines,
     word,
 )
+from filterkit.web.visualizations import filter_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -204,7 +204,7 @@ def observation(bench: Workbench, request: Request) -> Page:
     about = next((row for row in bench.observations(model) if row["observation"] == name), None)
     if about is None and is_number(name):  # of a layer that is named like this page
         request.path_params.update(layer="observations", filter=int(name))
-        return filter_(bench, request)
+        return filter_page(bench, request)
     if about is None or about["model"] != model:
         raise NotFoundError(
             f"{model} has no observation '{name}'", hint=f"filterkit observe {model} IMAGES..."

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from filterkit.plugins.registry import Registry
+    from filterkit.web.networks import Networks
     from filterkit.web.workers import Worker
 
 BACKLOG = 128
@@ -37,6 +38,8 @@ class Server:
         A name or an address of this computer.
     port
         0 chooses a free one.
+    allow_changes
+        Whether models can be added and removed.
 
     Attributes
     ----------
@@ -54,11 +57,17 @@ class Server:
     """
 
     def __init__(
-        self, catalog: str | os.PathLike[str] | None, registry: Registry, *, host: str, port: int
+        self,
+        catalog: str | os.PathLike[str] | None,
+        registry: Registry,
+        *,
+        host: str,
+        port: int,
+        allow_changes: bool = False,
     ) -> None:
         self._socket, self.is_local = _listen(host, port)
         address, number = self._socket.getsockname()[:2]
-        self._application = application(catalog, registry)
+        self._application = application(catalog, registry, allow_changes=allow_changes)
         self._guard = Guard(self._application, names={host.lower(), address}, port=number)
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, host)  # a browser needs a single address
         name = f"[{shown}]" if ":" in shown else shown
@@ -85,7 +94,8 @@ class Server:
             proxy_headers=False,  # whose values a client on this computer could choose
             timeout_graceful_shutdown=SHUTDOWN,
         )
-        server = _Uvicorn(config, self._application.state.workers.values())
+        state = self._application.state
+        server = _Uvicorn(config, [*state.workers.values(), state.networks])
         try:
             server.run(sockets=[self._socket])
         finally:
@@ -96,6 +106,7 @@ class Server:
     def close(self) -> None:
         """Stop listening, and close the workbenches."""
         self._socket.close()
+        self._application.state.networks.close()
         for worker in self._application.state.workers.values():
             worker.close()
 
@@ -103,7 +114,7 @@ class Server:
 class _Uvicorn(uvicorn.Server):
     """Answers the requests that wait for a worker when it is stopped, instead of cancelling them later."""
 
-    def __init__(self, config: uvicorn.Config, workers: Iterable[Worker]) -> None:
+    def __init__(self, config: uvicorn.Config, workers: Iterable[Worker | Networks]) -> None:
         super().__init__(config)
         self._workers = workers
         self.is_interrupted = False
