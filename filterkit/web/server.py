@@ -6,13 +6,14 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.application import application
+from filterkit.web.connections import LIMITS, Connection
 from filterkit.web.security import Guard
 
 if TYPE_CHECKING:
@@ -73,8 +74,13 @@ class Server:
         name = f"[{shown}]" if ":" in shown else shown
         self.url = f"http://{name}:{number}/?token={self._guard.token}"
 
-    def run(self) -> None:
+    def run(self, started: Callable[[_Uvicorn], object] | None = None) -> None:
         """Serve until the process is interrupted.
+
+        Parameters
+        ----------
+        started
+            Called with the server of uvicorn, which can stop it from another thread.
 
         Raises
         ------
@@ -84,7 +90,7 @@ class Server:
         # Requests are not logged: their addresses may contain the token.
         config = uvicorn.Config(
             self._guard,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -93,9 +99,12 @@ class Server:
             server_header=False,
             proxy_headers=False,  # whose values a client on this computer could choose
             timeout_graceful_shutdown=SHUTDOWN,
+            **LIMITS,
         )
         state = self._application.state
         server = _Uvicorn(config, [*state.workers.values(), state.networks])
+        if started is not None:
+            started(server)
         try:
             server.run(sockets=[self._socket])
         finally:
