@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,27 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import changes, job_pages, links, maps, page_pictures, pages, searches, visualizations
+from filterkit.web import (
+    changes,
+    job_pages,
+    links,
+    maps,
+    page_pictures,
+    pages,
+    panel_sections,
+    searches,
+    visualizations,
+)
 from filterkit.web.forms import ForbiddenError, TooLargeError
 from filterkit.web.networks import Networks
 from filterkit.web.pages import Page
+from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
 from filterkit.web.uploads import Uploads
 from filterkit.web.workers import BusyError, GoneError, Worker
 
 if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
     from filterkit.plugins.registry import Registry
     from filterkit.web.networks import Job
     from filterkit.workbench import Workbench
@@ -103,7 +115,7 @@ def application(
     )
     made.router.redirect_slashes = False
     made.state.csrf, made.state.allow_changes = secrets.token_urlsafe(24), allow_changes
-    made.state.uploads, made.state.uploads_kept = 0, Uploads()
+    made.state.uploads, made.state.receiving = Uploads(), 0
     made.state.networks = Networks(catalog)
     made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
     return made
@@ -119,16 +131,20 @@ async def go(request: Request) -> Response:
 
 def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
     def respond(bench: Workbench, request: Request) -> Response | Sequence[Job]:
-        page = view(bench, request)
+        page, form = view(bench, request), request.query_params.get("format")
         running = [job for job in page.jobs if not job.is_done]
-        if running and not request.state._state.get("waited"):
+        if running and page.is_result and not getattr(request.state, "waited", False):
             return running
-        form = request.query_params.get("format")
+        on = _panel_page(bench, request, page)
+        if on is not None and "panel" in request.query_params:
+            return _panel(bench, request, on)
         if form is not None:
             if page.error is not None:
                 raise page.error
-            return _table(bench, page, form)
+            return _table(bench, page.rows, page.columns, form)
         values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
+        if on is not None:
+            values["sections"] = panel_sections.sections(bench, on)
         status = 200 if page.error is None else _status(page.error)
         text = render(page.template, {**values, "is_running": bool(running)}, request)
         return Response(text, status, FRESH, "text/html")
@@ -136,16 +152,49 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
     async def shown(request: Request) -> Response:
         """The page; one that shows a result waits for it a little, and its data until it is there."""
         workers, networks = request.app.state.workers, request.app.state.networks
-        found = await workers[worker].run(request, lambda bench: respond(bench, request))
+        chosen = HEAVY if "panel" in request.query_params else worker  # a panel may take long
+        found = await workers[chosen].run(request, lambda bench: respond(bench, request))
         if isinstance(found, Response):
             return found
         for job in found:
             await networks.wait(request, job, None if "format" in request.query_params else PATIENCE)
         request.state.waited = True
-        made: Response = await workers[worker].run(request, lambda bench: respond(bench, request))
+        made: Response = await workers[chosen].run(request, lambda bench: respond(bench, request))
         return made
 
     return _guarded(shown)
+
+
+def _panel_page(bench: Workbench, request: Request, page: Page) -> PanelPage | None:
+    if page.kind is None:
+        return None
+    given = dict(request.query_params)
+    server = {"csrf": request.app.state.csrf, "job": next(iter(page.jobs), None)}
+    return PanelPage(page.kind, page.address, request.url.path, given, page_pictures.urls(bench), server)
+
+
+def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
+    """One panel of a page: its rows, a sheet, its HTML for a page that has loaded, or a page of its own."""
+    name, form = page.given["panel"], page.given.get("format")
+    if form == "png":
+        png = panel_sections.sheet_png(bench, page, name, page.given.get("sheet", ""))
+        return Response(png, media_type="image/png", headers=FRESH)
+    if form is not None:
+        found = panel_sections.content(bench, page, name)
+        if found.rows is None:
+            raise NotFoundError(f"panel '{name}' has no rows")
+        return _table(bench, found.rows, tuple(found.rows[0] if found.rows else found.columns), form)
+    section = panel_sections.section(bench, page, name)
+    values = {
+        "section": section,
+        "title": f"{section.title} – {page.address}",
+        "address": page.address,
+        "page_url": page.place + links.query(page.options),
+        "picture": page.picture,
+        "is_running": page.server["job"] is not None and not page.server["job"].is_done,
+    }
+    template = "panel_fragment.html" if "fragment" in page.given else "panel.html"
+    return Response(render(template, values, request), 200, FRESH, "text/html")
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
@@ -181,12 +230,12 @@ def _guarded(respond: Callable[[Request], Awaitable[Response]]) -> Callable[[Req
     return endpoint
 
 
-def _table(bench: Workbench, page: Page, form: str) -> Response:
-    """The rows of a page as JSON or CSV, as the command line writes them."""
+def _table(bench: Workbench, rows: Iterable[Row], columns: Sequence[str], form: str) -> Response:
+    """Rows as JSON or CSV, as the command line writes them."""
     if form not in MEDIA_TYPES:
         raise UsageError(f"a page cannot be written as '{form}'", hint=f"format={' or '.join(MEDIA_TYPES)}")
     stream = io.StringIO()
-    bench.registry.create("format", form).write(page.rows, tuple(page.columns), stream)
+    bench.registry.create("format", form).write(rows, tuple(columns), stream)
     return Response(stream.getvalue(), media_type=MEDIA_TYPES[form], headers=FRESH)
 
 

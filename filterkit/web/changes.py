@@ -37,7 +37,7 @@ def add_page(bench: Workbench, request: Request) -> Page:
     rows = _addable(bench)
     job = request.app.state.networks.find(("add", request.query_params.get("name", "")))
     values = {"title": "Add a model", "models": rows, "job": job, "location": bench.location}
-    return Page("add.html", rows, ADDABLE, values, job.error if job else None, (job,) if job else ())
+    return Page("add.html", rows, ADDABLE, values, job.error if job else None, jobs=(job,) if job else ())
 
 
 async def add(request: Request) -> Response:

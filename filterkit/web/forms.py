@@ -83,9 +83,9 @@ async def read_form(request: Request, *, with_file: bool = False) -> Form:
     is_multipart = kind == "multipart/form-data"
     if not (with_file and is_multipart) and kind != "application/x-www-form-urlencoded":
         raise UsageError("this is not a form", hint="use the form of the page")
-    if is_multipart and state.uploads >= MOST_UPLOADS:
+    if is_multipart and state.receiving >= MOST_UPLOADS:
         raise BusyError("too many pictures are being sent", hint="try it again in a moment")
-    state.uploads += is_multipart
+    state.receiving += is_multipart
     try:
         async with asyncio.timeout(SLOWEST):
             form = await _parsed(request, is_multipart)
@@ -94,7 +94,7 @@ async def read_form(request: Request, *, with_file: bool = False) -> Form:
     except MultiPartException as error:
         raise UsageError(f"this is not a form: {error.message}", hint="use the form of the page") from None
     finally:
-        state.uploads -= is_multipart
+        state.receiving -= is_multipart
     if not secrets.compare_digest(form["csrf"].encode(), state.csrf.encode()):
         raise ForbiddenError("the form has no valid token", hint="reload the page, and send it again")
     return form

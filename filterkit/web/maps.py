@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse, Response
@@ -40,31 +41,24 @@ def maps(bench: Workbench, request: Request) -> Page:
     chosen = request.query_params
     key, form = chosen.get("picture", ""), _form(bench, chosen)
     if not key:
+        request.app.state.networks.warm()
         return Page("maps.html", (), COLUMNS, form)
     try:
-        upload = request.app.state.uploads_kept.find(key)
+        upload = request.app.state.uploads.find(key)
         arguments = {"picture": upload.content}
-        form |= {"key": key, "name": upload.name}
         preview = _job(request, ("picture", key), "picture", arguments)
-        form["preview"] = preview
+        form |= {"key": key, "name": upload.name, "preview": preview}
         if chosen.get("target", "").strip():
             page = _response(bench, request, key, form, arguments)
         elif chosen.get("address", "").strip():
             page = _maps(bench, request, key, form, arguments)
         else:
-            return Page("maps.html", (), COLUMNS, form, jobs=(preview,))
+            page = Page("maps.html", (), COLUMNS, form)
     except FilterkitError as error:
         return Page("maps.html", (), COLUMNS, form, error)
-    failed = [job.error for job in (preview, *page.jobs) if job.error]
-    page.values["failed"] = failed[0] if failed else None
-    return Page(
-        page.template,
-        page.rows,
-        page.columns,
-        page.values,
-        failed[0] if failed else None,
-        (preview, *page.jobs),
-    )
+    jobs = (preview, *page.jobs)
+    failed = next((job.error for job in jobs if job.error), None)
+    return replace(page, error=failed, jobs=jobs, is_result=True)
 
 
 async def upload(request: Request) -> Response:
@@ -74,14 +68,14 @@ async def upload(request: Request) -> Response:
         raise UsageError("no picture was chosen", hint="choose a file first, or take a sample")
     state = request.app.state
     name, content = form.file
-    key = state.uploads_kept.add(name, content)
+    key = state.uploads.add(name, content)
     try:
         job = state.networks.begin(("picture", key), "picture", {"picture": content}, "/maps")
         await state.networks.wait(request, job)
         if job.error:
             raise job.error
     except BaseException:
-        state.uploads_kept.remove(key)
+        state.uploads.remove(key)
         raise
     return RedirectResponse(f"/maps{links.query({'picture': key, 'address': form['address']})}", 303)
 
@@ -106,7 +100,6 @@ def _form(bench: Workbench, chosen: Mapping[str, str]) -> dict[str, Any]:
         "preview": None,
         "job": None,
         "target": None,
-        "failed": None,
     }
 
 

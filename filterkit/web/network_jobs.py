@@ -100,12 +100,21 @@ def add(bench: Workbench, name: str) -> Result:
     return {"model": found.model, "filters": found.filters}
 
 
+def warm(bench: Workbench) -> Result:
+    """Import what takes long."""
+    import onnxruntime  # noqa: F401
+
+    bench.models()
+    return {}
+
+
 JOBS: Mapping[str, Callable[..., Result]] = {
     "picture": picture,
     "maps": maps,
     "response": response,
     "visualization": visualization,
     "add": add,
+    "warm": warm,
 }
 
 

@@ -8,6 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -51,6 +52,10 @@ MEMORY = 8 << 30
 """Limit on the memory of the process, and 3/4 of that of the computer, in bytes."""
 
 ERRORS: Mapping[str, type[FilterkitError]] = {"usage": UsageError, "missing": NotFoundError}
+
+
+WARM = "warm"
+"""The key of the job that only starts the process."""
 
 
 class CancelledError(FilterkitError):
@@ -156,6 +161,14 @@ class Networks:
             self._evict()
         self._queue.put(job)
         return job
+
+    def warm(self) -> None:
+        """Start the process ahead of its first job, which otherwise has to wait for it."""
+        if self.pid is None:
+            with self._lock:
+                self._jobs.pop(WARM, None)
+            with suppress(BusyError):
+                self.begin(WARM, "warm", {}, "/")
 
     def find(self, key: Hashable) -> Job | None:
         """The job of a key, if it is known."""
