@@ -238,22 +238,17 @@ TESTED_WITH = {
     # the panels of pages, through the pages; and how they are made, through what becomes of them
     **{
         f"filterkit.web.panels.{name}": "web/test_pages.py"
-        for name in (
-            "exemplars",
-            "filter_metrics",
-            "kernel_sheet",
-            "kernel_weights",
-            "similar",
-            "visualization",
-        )
+        for name in ("exemplars", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
     },
-    # what the pages send and what runs networks, through the pages; the process through what starts it
-    "filterkit.web.job_pages": "web/test_networks.py",
-    "filterkit.web.network_jobs": "web/test_maps.py",
-    "filterkit.web.network_process": "web/test_networks.py",
-    "filterkit.web.network_worker": "web/test_networks.py",
-    "filterkit.web.uploads": "web/test_forms.py",
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
+    "filterkit.web.panels.visualization": "web/test_visualizations.py",
+    # what runs networks: the process through what starts it, its jobs through the pages
+    **{
+        f"filterkit.web.{name}": "web/test_networks.py"
+        for name in ("job_pages", "network_process", "network_worker")
+    },
+    "filterkit.web.network_jobs": "web/test_maps.py",
+    "filterkit.web.uploads": "web/test_forms.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

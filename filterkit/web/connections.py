@@ -11,6 +11,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADERS_WITHIN = 15.0
 """How long a request may take to arrive up to the end of its headers, in seconds."""
 
+LINGER = 2.0
+"""How long a client may go on sending after the response, in seconds, until it has read that."""
+
 IDLE = 10
 """How long a connection may be idle after a response, in seconds."""
 
@@ -54,10 +57,16 @@ class Connection(H11Protocol):
 
     def _watch(self) -> None:
         """Wait for headers from the first byte on, not from the last one; after a response uvicorn waits."""
-        if self.conn.their_state is not h11.IDLE or self.timeout_keep_alive_task is not None:
+        state = self.conn.their_state
+        if state is h11.SEND_BODY and self.cycle is not None and self.cycle.response_complete:
+            seconds = LINGER  # uvicorn goes on reading a body that nobody wants
+        elif state is h11.IDLE and self.timeout_keep_alive_task is None:
+            seconds = HEADERS_WITHIN
+        else:
             self._stop()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(HEADERS_WITHIN, self._close)
+            return
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._close)
 
     def _stop(self) -> None:
         if self._timer is not None:
