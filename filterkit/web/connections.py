@@ -11,7 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADERS_WITHIN = 15.0
 """How long a request may take to arrive up to the end of its headers, in seconds."""
 
-LINGER = 2.0
+LINGER = 1.0
 """How long a client may go on sending after the response, in seconds, until it has read that."""
 
 IDLE = 10

@@ -78,9 +78,11 @@ class Explorer:
         body = urlencode({**fields, "csrf": token}).encode()
         return self.send("POST", path, body, Content_Type="application/x-www-form-urlencoded", **headers)
 
-    def upload(self, content: bytes, name: str = "picture.png", *, address: str = "", **more: str) -> Answer:
+    def upload(
+        self, content: bytes, name: str = "picture.png", *, address: str = "", csrf: str | None = None
+    ) -> Answer:
         """Upload a picture on the page of maps."""
-        token = more["csrf"] if "csrf" in more else self.csrf
+        token = self.csrf if csrf is None else csrf
         fields = [("csrf", None, token.encode()), ("address", None, address.encode())]
         kind, body = multipart([*fields, ("file", name, content)])
         return self.send("POST", "/maps", body, Content_Type=kind)
