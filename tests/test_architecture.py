@@ -238,7 +238,7 @@ TESTED_WITH = {
     # the panels of pages, through the pages; and how they are made, through what becomes of them
     **{
         f"filterkit.web.panels.{name}": "web/test_pages.py"
-        for name in ("exemplars", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
+        for name in ("exemplars", "expanded", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
     },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
     "filterkit.web.panels.visualization": "web/test_visualizations.py",

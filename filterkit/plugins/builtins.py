@@ -238,6 +238,7 @@ class Panels:
         panels = "filterkit.web.panels"
         return (
             Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
+            Contribution("expanded", "A filter, multiplied out to pixels", f"{panels}.expanded:Expanded"),
             Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),
             Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),
             Contribution(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -16,6 +18,7 @@ from filterkit.web.templating import fragment
 if TYPE_CHECKING:
     from filterkit.plugins.panel_contract import CheckedPanel
     from filterkit.plugins.protocols import PanelContent
+    from filterkit.records import TileSheet
     from filterkit.web.panel_loading import Offer
     from filterkit.workbench import Workbench
 
@@ -27,6 +30,9 @@ OWN = ("panel", "sheet", "fragment", "format")
 
 WIDEST, TILE = 960, 48
 """Limits on the pixels of a drawn sheet and on the side of its tiles, unless each value is a pixel."""
+
+MOST_KEPT, LARGEST_KEPT = 16, 4 << 20
+"""Limits on the sheets that are kept until the browser asks for their pictures, and on the bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,11 @@ def section(bench: Workbench, page: PanelPage, name: str) -> Section:
     """
     offer, panel = panel_loading.find(bench.registry, page.kind, name)
     shown = _section(bench, page, offer, panel)
+    if shown is None and panel.heavy:  # which its page could not know
+        nothing = {"part": {"error": FilterkitError("there is nothing to show")}}
+        return Section(
+            offer.name, panel.title, page.url(offer.name), html=fragment("panel_failed.html", nothing)
+        )
     if shown is None:
         raise NotFoundError(f"panel '{name}' has nothing to show for '{page.address}'")
     return shown
@@ -139,13 +150,44 @@ def content(bench: Workbench, page: PanelPage, name: str) -> PanelContent:
 def sheet_png(bench: Workbench, page: PanelPage, name: str, caption: str) -> bytes:
     """The picture of a sheet that a panel shows."""
     _, panel = panel_loading.find(bench.registry, page.kind, name)
-    found = content(bench, page, name).sheets.get(caption)
+    found = _recent.take(bench.location, page.url(name, sheet=caption)) or content(
+        bench, page, name
+    ).sheets.get(caption)
     if found is None:
         raise NotFoundError(f"panel '{name}' has no sheet '{caption}'")
     side = max(found.tile_shape)
     scale = max(1, min(TILE // side, WIDEST // (found.columns * side)))
+    gap = GAP if found.count > 1 else 0
     with panel.drawing("its sheet"):
-        return bytes(bench.render(found, "mosaic", scale=scale, gap=GAP, background=BACKGROUND))
+        return bytes(bench.render(found, "mosaic", scale=scale, gap=gap, background=BACKGROUND))
+
+
+def html(page: PanelPage, name: str, found: PanelContent) -> Markup:
+    """What a panel shows, written by its template or as its sheets and rows."""
+    return fragment(found.template or "panel_content.html", _values(page, name, found))
+
+
+class _Recent:
+    """Sheets that a page has just shown, for its requests of their pictures; each is taken once."""
+
+    def __init__(self) -> None:
+        self._sheets: OrderedDict[tuple[str, str], TileSheet] = OrderedDict()
+        self._lock = Lock()  # pages and pictures are made in two threads
+
+    def keep(self, catalog: str, url: str, sheet: TileSheet) -> None:
+        if sheet.tiles.nbytes <= LARGEST_KEPT:
+            with self._lock:
+                self._sheets[catalog, url] = sheet
+                self._sheets.move_to_end((catalog, url))
+                while len(self._sheets) > MOST_KEPT:
+                    self._sheets.popitem(last=False)
+
+    def take(self, catalog: str, url: str) -> TileSheet | None:
+        with self._lock:
+            return self._sheets.pop((catalog, url), None)
+
+
+_recent = _Recent()
 
 
 def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPanel) -> Section | None:
@@ -160,14 +202,16 @@ def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPane
         if found is None:
             return None
         with panel.drawing(f"the template {found.template}" if found.template else "its rows"):
-            html = fragment(found.template or "panel_content.html", _values(page, offer.name, found))
+            shown = html(page, offer.name, found)
     except PluginError as error:
         bench.registry.host.leave_out(panel, error)
         return Section(**about, error=offer.failure(error))
     except FilterkitError as error:  # not a fault of the plugin: e.g. weights that are missing
         return Section(**about, html=fragment("panel_failed.html", {"part": {"error": error}}))
     forms = ("json", "csv") if found.rows is not None else ()
-    return Section(**about, html=html, data={form: page.url(offer.name, format=form) for form in forms})
+    for caption, sheet in found.sheets.items():
+        _recent.keep(bench.location, page.url(offer.name, sheet=caption), sheet)
+    return Section(**about, html=shown, data={form: page.url(offer.name, format=form) for form in forms})
 
 
 def _values(page: PanelPage, name: str, found: PanelContent) -> dict[str, Any]:

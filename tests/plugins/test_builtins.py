@@ -26,7 +26,16 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
     "response-metric": (),
-    "panel": ("classic", "exemplars", "kernels", "metrics", "similar", "visualization", "weights"),
+    "panel": (
+        "classic",
+        "exemplars",
+        "expanded",
+        "kernels",
+        "metrics",
+        "similar",
+        "visualization",
+        "weights",
+    ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

@@ -13,6 +13,8 @@ import pytest
 from explorer import Explorer, exploring
 from PIL import Image
 
+import filterkit
+
 FILTER = "/m/classic/edge_sobel_x/0"
 NASTY = "<img src=x onerror=alert(1)>\"'`"
 
@@ -35,6 +37,8 @@ def sheet(tiles):
 def missing(bench, address, options):
     raise filterkit.UsageError("there is nothing to see", hint="`filterkit add` something")
 
+COUNT = []
+
 PANELS = {{
     "rows": panel("Rows", lambda bench, address, _: bench.filters(address, columns=("address", "l2_norm"))),
     "kernels-of-all": panel("Everywhere", lambda bench, address, options: [{{"address": address}}],
@@ -46,7 +50,9 @@ PANELS = {{
     "nasty": panel(NASTY, lambda *_: [{{NASTY: NASTY, "address": NASTY}}]),
     "asked": panel("Asked", lambda bench, address, options: [{{"options": str(sorted(options.items()))}}]),
     "nothing": panel("Nothing", lambda *_: None),
+    "counted": panel("Counted", lambda *_: sheet([[[[(COUNT.append(0) or len(COUNT)) / 255]]]])),
     "later": panel("Later", lambda *_: [{{"n": 7}}], heavy=True),
+    "later-nothing": panel("Later, nothing", lambda *_: None, heavy=True),
     "missing": panel("Missing", missing),
     "divides": panel("Divides", divide),
     "nonsense": panel("Nonsense", lambda *_: 3),
@@ -88,8 +94,8 @@ def test_built_in_panels_come_first_then_those_of_plugins(explorer: Explorer) ->
     page = explorer.get(FILTER)
     assert page.status == 200
     titles = list(sections(page.text))
-    assert titles[:4] == ["Kernels", "What it responds to", "Metrics", "Most similar"]
-    assert titles[4:9] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
+    assert titles[:5] == [*("Kernels", "Expanded weights", "What it responds to", "Metrics", "Most similar")]
+    assert titles[5:10] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
     assert "Nothing" not in titles
     assert "Of a kernel" not in titles
     assert "Of a kernel" in sections(explorer.get(f"{FILTER}/0").text)
@@ -130,8 +136,8 @@ def test_a_sheet_is_a_picture_under_its_own_url(explorer: Explorer) -> None:
     answer = explorer.get(unescape(url))
     assert answer.headers["Content-Type"] == "image/png"
     drawn = np.array(Image.open(io.BytesIO(answer.body)).convert("L"))
-    side = (len(drawn) - 2) // 2
-    centres = drawn[1 + side // 2 :: side, 1 + side // 2 :: side][:2, :2]
+    side = len(drawn) // 2
+    centres = drawn[side // 2 :: side, side // 2 :: side]
     assert centres.tolist() == [[0, 128], [255, 64]]
     assert explorer.get(f"{FILTER}?panel=pictured&format=png&sheet=other").status == 404
 
@@ -178,6 +184,33 @@ def test_heavy_panels_are_loaded_after_the_page(explorer: Explorer) -> None:
     assert ">7</td>" in fragment.text
     assert "<html" not in fragment.text
     assert "<script" not in fragment.text
+    nothing = explorer.get(f"{FILTER}?panel=later-nothing&fragment=1")
+    assert (nothing.status, "there is nothing to show" in nothing.text) == (200, True)
+
+
+@pytest.mark.zoo
+def test_the_expanded_picture(vgg16: Explorer, vgg16_catalog: Path) -> None:
+    address = "vgg16/block2_conv1/3"
+    assert f'data-panel="/m/{address}?panel=expanded"' in vgg16.get(f"/m/{address}").text
+    fragment = vgg16.get(f"/m/{address}?panel=expanded&fragment=1")
+    assert "<figcaption>10×10 pixels</figcaption>" in fragment.text
+    [url] = re.findall(r'<img class="large" src="([^"]+)"', fragment.text)
+    pictures = [vgg16.get(unescape(url)).body for _ in range(2)]  # the second is computed again
+    assert pictures[0] == pictures[1]
+    drawn = np.array(Image.open(io.BytesIO(pictures[0])))
+    with filterkit.open(vgg16_catalog) as bench:
+        tiles = bench.sheet(address, expand=True).tiles[0, 0]
+    scale = len(drawn) // 10
+    centres = drawn[scale // 2 :: scale, scale // 2 :: scale]
+    assert np.abs(centres / 255 - tiles).max() < 0.01
+
+
+def test_sheets_are_computed_once_for_their_page(explorer: Explorer) -> None:
+    counts = []
+    for _ in range(2):
+        [url] = re.findall(r'src="([^"]+panel=counted[^"]+)"', explorer.get(FILTER).text)
+        counts.append(Image.open(io.BytesIO(explorer.get(unescape(url)).body)).convert("L").getpixel((5, 5)))
+    assert counts[1] == counts[0] + 1  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("name", FAILED)
