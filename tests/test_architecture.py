@@ -241,7 +241,7 @@ TESTED_WITH = {
         for name in ("exemplars", "expanded", "filter_metrics", "kernel_sheet", "kernel_weights", "similar")
     },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
-    "filterkit.web.panels.visualization": "web/test_visualizations.py",
+    "filterkit.web.panels.visualization": "web/test_filter_visualization.py",
     # what runs networks: the process through what starts it, its jobs through the pages
     **{
         f"filterkit.web.{name}": "web/test_networks.py"

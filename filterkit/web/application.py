@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import (
     changes,
+    filter_visualization,
     job_pages,
     links,
     maps,
@@ -27,7 +28,6 @@ from filterkit.web import (
     pages,
     panel_sections,
     searches,
-    visualizations,
 )
 from filterkit.web.forms import ForbiddenError, TooLargeError
 from filterkit.web.networks import Networks
@@ -60,7 +60,7 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
-    ("/m/{model}/{layer}/{filter:number}", visualizations.filter_page, QUICK),
+    ("/m/{model}/{layer}/{filter:number}", filter_visualization.filter_page, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
@@ -77,7 +77,7 @@ PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] 
 )
 FORMS: tuple[tuple[str, Callable[[Request], Awaitable[Response]]], ...] = (
     ("/maps", maps.upload),
-    ("/m/{model}/{layer}/{filter:number}/visualization", visualizations.begin),
+    ("/m/{model}/{layer}/{filter:number}/visualization", filter_visualization.begin),
     ("/jobs/{job}/cancel", job_pages.cancel),
     ("/add", changes.add),
     ("/remove", changes.remove),

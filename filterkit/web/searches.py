@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.web.filter_visualization import filter_page
 from filterkit.web.links import checked_address, is_number
 from filterkit.web.pages import (
     Page,
@@ -22,7 +23,6 @@ from filterkit.web.pages import (
     python_lines,
     word,
 )
-from filterkit.web.visualizations import filter_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,7 +13,7 @@ import uvicorn
 
 from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.application import application
-from filterkit.web.connections import LIMITS, Connection
+from filterkit.web.client_limits import LIMITS, Connection
 from filterkit.web.security import Guard
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from explorer import Explorer, exploring
 
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
-from filterkit.web import connections
+from filterkit.web import client_limits
 from filterkit.web.server import Server, _Uvicorn
 
 
@@ -31,8 +31,8 @@ def head(explorer: Explorer, **headers: str) -> bytes:
 @pytest.fixture
 def hasty(classic_catalog: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """A server that waits half a second for headers."""
-    monkeypatch.setattr(connections, "HEADERS_WITHIN", 0.5)
-    monkeypatch.setitem(connections.LIMITS, "timeout_keep_alive", 60)
+    monkeypatch.setattr(client_limits, "HEADERS_WITHIN", 0.5)
+    monkeypatch.setitem(client_limits.LIMITS, "timeout_keep_alive", 60)
     server = Server(classic_catalog, Registry(load_plugins(discover=False)), host="127.0.0.1", port=0)
     running: list[_Uvicorn] = []
     thread = threading.Thread(target=lambda: server.run(started=running.append))
@@ -78,7 +78,7 @@ def test_a_byte_now_and_then_gains_no_time(hasty: tuple[str, int]) -> None:
 
 
 def test_headers_have_a_limit(classic: Explorer) -> None:
-    limit = connections.LARGEST_HEADERS
+    limit = client_limits.LARGEST_HEADERS
     for size, end, expected in ((limit // 2, None, b"200"), (2 * limit, -4, b"400")):
         with connected(classic) as connection:
             connection.sendall(head(classic, X="x" * size)[:end])  # without an end, so that all is kept
@@ -87,7 +87,7 @@ def test_headers_have_a_limit(classic: Explorer) -> None:
 
 def test_connections_have_a_limit(classic_catalog: Path) -> None:
     with exploring(classic_catalog) as explorer, ExitStack() as stack:
-        many = [stack.enter_context(connected(explorer)) for _ in range(connections.MOST - 2)]
+        many = [stack.enter_context(connected(explorer)) for _ in range(client_limits.MOST - 2)]
         with connected(explorer) as last:
             last.sendall(head(explorer, Connection="close"))
             assert last.recv(100).split(b" ")[1] == b"200"
