@@ -204,7 +204,7 @@ def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPane
         with panel.drawing(f"the template {found.template}" if found.template else "its rows"):
             shown = html(page, offer.name, found)
     except PluginError as error:
-        bench.registry.host.leave_out(panel, error)
+        offer.fault(bench.registry, error)
         return Section(**about, error=offer.failure(error))
     except FilterkitError as error:  # not a fault of the plugin: e.g. weights that are missing
         return Section(**about, html=fragment("panel_failed.html", {"part": {"error": error}}))

@@ -47,6 +47,7 @@ HOOKS = {
     "filterkit_attributions": ("attributions", "AttributionMethod"),
     "filterkit_image_sources": ("image-sources", "ImageSource"),
     "filterkit_response_metrics": ("response-metrics", "ResponseMetric"),
+    "filterkit_panels": ("panels", "Panel"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
     "filterkit_after_observe": ("after-observe",),
@@ -251,6 +252,20 @@ def test_gradient_rule(host: PluginHost) -> None:
     kit.check_gradient_rule(example("shrink_rule.py").ShrinkRule, model)
     rules = offered(host, "shrink_rule.py").gradient_rules()
     assert derived(model, x, with_rules=rules)[0].tolist() == [1, 0, 0, 1]
+
+
+def test_panel(host: PluginHost, tmp_path: Path) -> None:
+    kit.check_panel(example("symmetry_panel.py").Symmetry, "classic/edge_sobel_x/0/0", models=["classic"])
+    panel = offered(host, "symmetry_panel.py").create("panel", "symmetry")
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add("classic")
+        content = panel.show(bench, "classic/edge_sobel_x/0/0", {})
+    assert content is not None and content.rows is not None
+    assert {row["mirrored"]: row["cosine"] for row in content.rows} == {
+        "left and right": -1,
+        "up and down": 1,
+        "both": -1,
+    }
 
 
 def test_renderer(host: PluginHost) -> None:
