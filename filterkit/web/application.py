@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
 from filterkit.web import (
     changes,
     filter_visualization,
@@ -240,7 +240,7 @@ def _table(bench: Workbench, rows: Iterable[Row], columns: Sequence[str], form: 
 
 
 def _status(error: FilterkitError) -> int:
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError | ImageError):
         return 400
     for kind, status in ((BusyError, 503), (ForbiddenError, 403), (TooLargeError, 413)):
         if isinstance(error, kind):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from filterkit.web import links
 from filterkit.web.forms import LARGEST_FILE, read_form
 from filterkit.web.page_pictures import version
 from filterkit.web.pages import Page, command_lines, page_number, paging, python_lines, word
-from filterkit.web.uploads import samples
+from filterkit.web.uploads import SECONDS, Uploads, samples
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -77,7 +78,18 @@ async def upload(request: Request) -> Response:
     except BaseException:
         state.uploads.remove(key)
         raise
+    _expire_later(state.uploads)
     return RedirectResponse(f"/maps{links.query({'picture': key, 'address': form['address']})}", 303)
+
+
+def _expire_later(uploads: Uploads) -> None:
+    """Drop pictures also if nobody asks for one any longer."""
+
+    def expire() -> None:
+        if uploads.expire():
+            _expire_later(uploads)
+
+    asyncio.get_running_loop().call_later(SECONDS, expire)
 
 
 def _form(bench: Workbench, chosen: Mapping[str, str]) -> dict[str, Any]:

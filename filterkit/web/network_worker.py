@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
 from filterkit.web.network_jobs import JOBS
 from filterkit.web.workers import OpenCatalog
 
@@ -37,6 +37,7 @@ REPORT = 0.1
 KINDS: tuple[tuple[str, type[FilterkitError]], ...] = (
     ("usage", UsageError),
     ("missing", NotFoundError),
+    ("picture", ImageError),
     ("other", FilterkitError),
 )
 """Kinds of errors, of which the first that fits is sent."""

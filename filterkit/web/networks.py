@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
 from filterkit.web.network_process import ENDED, NetworkProcess
 from filterkit.web.workers import BusyError, GoneError, wait
 
@@ -51,7 +51,11 @@ MOST_KEPT, MOST_BYTES = 32, 64 << 20
 MEMORY = 8 << 30
 """Limit on the memory of the process, and 3/4 of that of the computer, in bytes."""
 
-ERRORS: Mapping[str, type[FilterkitError]] = {"usage": UsageError, "missing": NotFoundError}
+ERRORS: Mapping[str, type[FilterkitError]] = {
+    "usage": UsageError,
+    "missing": NotFoundError,
+    "picture": ImageError,
+}
 
 
 WARM = "warm"

@@ -70,6 +70,12 @@ class Uploads:
         with self._lock:
             self._pictures.pop(key, None)
 
+    def expire(self) -> bool:
+        """Drop what was not used for some time; whether there is something left."""
+        with self._lock:
+            self._drop()
+            return bool(self._pictures)
+
     def _drop(self) -> None:
         old = [key for key, each in self._pictures.items() if monotonic() - each.used > SECONDS]
         for key in old:

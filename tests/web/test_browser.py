@@ -238,8 +238,9 @@ def test_from_a_picture_to_a_receptive_field(pages: Any, vgg16: Explorer, is_off
         layer.clear()
         layer.send_keys("vgg16/block2_conv2")
         pages.find_element("css selector", "form[method=post] button").click()
-        assert "128 maps of" in pages.find_element("id", "maps").text
+        wait(lambda: "128 maps of" in pages.find_element("id", "maps").text)
         pages.find_element("css selector", '[aria-label="map of vgg16/block2_conv2/9"]').click()
+        wait(lambda: bool(pages.find_elements("css selector", "input[type=image]")))
         shown = pages.find_element("css selector", "input[type=image]")
         assert shown.size == {"height": 224, "width": 224}  # two pixels for each value
         webdriver = pytest.importorskip("selenium.webdriver")
@@ -247,6 +248,7 @@ def test_from_a_picture_to_a_receptive_field(pages: Any, vgg16: Explorer, is_off
         moved = webdriver.ActionChains(pages).move_to_element_with_offset(shown, 20 - middle, 60 - middle)
         moved.click().perform()
         wait(lambda: "place.x=20" in pages.current_url)
+        wait(lambda: bool(pages.find_elements("css selector", "dl.facts")))
         facts = [each.text for each in pages.find_elements("css selector", "dl.facts div")]
         assert "position (y, x)\n30, 10" in facts
         assert any(each.startswith("receptive field\nrows 5") for each in facts)

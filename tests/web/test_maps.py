@@ -18,6 +18,12 @@ SCENE = SAMPLES / "scene.png"
 LAYER = "vgg16/block3_conv1"
 
 
+def finished(explorer: Explorer, path: str) -> Answer:
+    """The page of a result, after its data, which waits for it; the page may be that of a progress bar."""
+    explorer.get(f"{path}&format=json")
+    return explorer.get(path)
+
+
 def picture(explorer: Explorer, answer: Answer, name: str) -> np.ndarray:
     """The picture of a result on a page, gray or in colour."""
     [url] = {each for each in answer.links if each.endswith(f"/{name}.png")}
@@ -41,7 +47,7 @@ def test_the_page_offers_a_form_samples_and_layers(classic: Explorer) -> None:
 
 
 def test_maps_are_those_of_the_workbench(classic: Explorer, classic_catalog: Path) -> None:
-    page = classic.get("/maps?picture=scene&address=classic/edge_sobel_x&at=pre")
+    page = finished(classic, "/maps?picture=scene&address=classic/edge_sobel_x&at=pre")
     with filterkit.open(classic_catalog) as bench:
         expected = bench.feature_maps("classic/edge_sobel_x", SCENE, at="pre")
     found = picture(classic, page, "maps")
@@ -58,12 +64,12 @@ def test_maps_are_those_of_the_workbench(classic: Explorer, classic_catalog: Pat
 
 @pytest.mark.zoo
 def test_each_map_has_its_numbers_and_links(vgg16: Explorer) -> None:
-    page = vgg16.get(f"/maps?picture=scene&address={LAYER}")
+    page = finished(vgg16, f"/maps?picture=scene&address={LAYER}")
     assert "256 maps of" in page.text
     assert f"/m/{LAYER}/7" in page.links
     assert f"/maps?picture=scene&target={LAYER.replace('/', '%2F')}%2F7&at=post" in page.links
     assert page.text.count('<span class="value">mean ') == 128
-    second = vgg16.get(f"/maps?picture=scene&address={LAYER}&page=2")
+    second = finished(vgg16, f"/maps?picture=scene&address={LAYER}&page=2")
     assert f"/m/{LAYER}/255" in second.links
     rows = [
         *vgg16.get(f"/maps?picture=scene&address={LAYER}&format=json").json,
@@ -76,7 +82,7 @@ def test_each_map_has_its_numbers_and_links(vgg16: Explorer) -> None:
 def test_a_position_and_its_receptive_field(vgg16: Explorer, vgg16_catalog: Path) -> None:
     """By numbers, and by a click on the map, which is shown with five pixels for each value."""
     base = f"/maps?picture=scene&target={LAYER}/7"
-    page = vgg16.get(f"{base}&y=10&x=20")
+    page = finished(vgg16, f"{base}&y=10&x=20")
     [row] = vgg16.get(f"{base}&y=10&x=20&format=json").json
     with filterkit.open(vgg16_catalog) as bench:
         expected = bench.attribute(f"{LAYER}/7", SCENE, position=(10, 20))
@@ -100,18 +106,18 @@ def test_a_position_and_its_receptive_field(vgg16: Explorer, vgg16_catalog: Path
 
 @pytest.mark.zoo
 def test_attributions_by_other_methods_and_of_outputs(vgg16: Explorer) -> None:
-    page = vgg16.get(f"/maps?picture=patterns&target={LAYER}/7&method=grad-cam")
+    page = finished(vgg16, f"/maps?picture=patterns&target={LAYER}/7&method=grad-cam")
     assert page.status == 200
     assert "the picture, the attribution by grad-cam" in page.text.lower()
-    assert vgg16.get(f"/maps?picture=patterns&target={LAYER}/7&method=nonsense").status == 400
-    assert vgg16.get(f"/maps?picture=patterns&target={LAYER}/7&method=smoothgrad:n=9999").status == 400
+    assert finished(vgg16, f"/maps?picture=patterns&target={LAYER}/7&method=nonsense").status == 400
+    assert finished(vgg16, f"/maps?picture=patterns&target={LAYER}/7&method=smoothgrad:n=9999").status == 400
 
 
 def test_a_filter_without_colours_has_an_attribution_too(classic: Explorer) -> None:
-    page = classic.get("/maps?picture=scene&target=classic/edge_sobel_x/0")
+    page = finished(classic, "/maps?picture=scene&target=classic/edge_sobel_x/0")
     assert page.status == 200
     assert "receptive field" in page.text
-    output = classic.get("/maps?picture=scene&target=classic@nothing")
+    output = finished(classic, "/maps?picture=scene&target=classic@nothing")
     assert output.status in (400, 404)
 
 
@@ -140,7 +146,7 @@ def test_a_filter_without_colours_has_an_attribution_too(classic: Explorer) -> N
     ],
 )
 def test_what_is_typed_leads_to_errors_of_one_line(classic: Explorer, query: str) -> None:
-    page = classic.get(f"/maps?{query}")
+    page = finished(classic, f"/maps?{query}")
     assert page.status in (200, 400, 404, 500), page.text
     failed = re.search(r'<p class="error">(.+)</p>', page.text)
     assert failed is not None

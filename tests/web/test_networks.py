@@ -242,6 +242,7 @@ def test_ctrl_c_ends_it_during_a_job(vgg16_catalog: Path) -> None:
 
 
 def test_jobs_in_urls(classic: Explorer) -> None:
+    classic.get("/maps?picture=scene&address=classic/edge_sobel_x&format=json")  # waits for it
     page = classic.get("/maps?picture=scene&address=classic/edge_sobel_x")
     [sprite] = {each for each in page.links if each.endswith("/maps.png")}
     job = sprite.removesuffix("/maps.png")
