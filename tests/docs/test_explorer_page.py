@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +11,10 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from explorer import exploring
 
-from filterkit.testing import code_blocks
+import filterkit
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
+from filterkit.testing import check_panel, code_blocks
 from filterkit.web.application import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -50,3 +54,18 @@ def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
 def test_its_picture_exists() -> None:
     assert "](images/explorer.png)" in PAGE
     assert (DOCS / "images" / "explorer.png").stat().st_size < 400_000
+
+
+def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    plugin = importlib.import_module("symmetry_panel")
+    check_panel(plugin.Symmetry, "classic/edge_sobel_x/0/0", models=["classic"])
+    host = load_plugins(discover=False, strict=True)
+    host.add(plugin, name="filterkit-example")
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add("classic")
+        content = Registry(host).create("panel", "symmetry").show(bench, "classic/edge_sobel_x/0/0", {})
+    assert content is not None
+    assert content.rows is not None
+    cosines = {row["mirrored"]: row["cosine"] for row in content.rows}
+    assert cosines == {"left and right": -1, "up and down": 1, "both": -1}

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import filterkit
 from filterkit.web.templating import _environment, code, shown
+
+
+def test_the_package_contains_every_template_and_static_file() -> None:
+    package = Path(filterkit.__file__).parent
+    project = tomllib.loads((package.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["filterkit"]
+    contained = {path for pattern in patterns for path in package.glob(pattern)}
+    files = {path for path in (package / "web").rglob("*") if path.suffix in (".html", ".js", ".css", ".svg")}
+    assert len(files) > 20
+    assert files <= contained
 
 
 @pytest.mark.parametrize(
