@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from filterkit.results.similar import Neighbours
     from filterkit.results.stats import LayerStatistics
     from filterkit.results.visualize import Visualization
-    from filterkit.runtime.pictures import Picture
+    from filterkit.runtime.pictures import Picture, Pixels
     from filterkit.sheets.tiles import Channels
 
 
@@ -1565,9 +1565,10 @@ class Workbench:
         address
             Layers and filters of one model; the model's name alone means all its layers.
         images
-            Picture files, folders of them, PIL images or arrays (H, W) or (H, W, 3); also a single path or
-            PIL image. Texts may also name an image source: ``"list:photos.txt"``, ``"zip:photos.zip"``,
-            ``"npz:inputs.npz"`` for networks that take no pictures, or that of a plugin.
+            Picture files, folders of them, contents of such files as bytes, PIL images or arrays (H, W) or
+            (H, W, 3); also a single path, PIL image or content. Texts may also name an image source:
+            ``"list:photos.txt"``, ``"zip:photos.zip"``, ``"npz:inputs.npz"`` for networks that take no
+            pictures, or that of a plugin.
         inputs
             Instead of pictures: the inputs of the graph by name, as arrays or as an ``.npz`` file.
         at
@@ -1611,6 +1612,31 @@ class Workbench:
             skip_existing=None if skip_existing is None else Path(skip_existing),
             renderer=renderer,
         )
+
+    def read_picture(self, image: Picture) -> Pixels:
+        """Read a picture as upright 8-bit RGB, as networks that take colours see it before it is resized.
+
+        Parameters
+        ----------
+        image
+            A picture file, its content as bytes, a PIL image or an array (H, W) or (H, W, 3).
+
+        Returns
+        -------
+        ndarray
+            uint8, shape (H, W, 3), in the order R, G, B.
+
+        Raises
+        ------
+        ImageError
+            It is not a picture, is corrupted, or has too many pixels.
+
+        Examples
+        --------
+        >>> bench.read_picture(photo).shape
+        (224, 224, 3)
+        """
+        return operations.requested_pictures.read_picture(image)
 
     def write_maps(
         self,
@@ -1675,7 +1701,7 @@ class Workbench:
             INDEX it is the largest entry, and ``"open-nsfw@"`` is that of the first output. An output of a
             final Softmax is attributed before it.
         image
-            A picture file, a PIL image or an array (H, W) or (H, W, 3).
+            A picture file, its content as bytes, a PIL image or an array (H, W) or (H, W, 3).
         method
             ``"gradient"``, ``"gradient-input"``, ``"guided-backprop"``, ``"deconvnet"``,
             ``"integrated-gradients"``, ``"smoothgrad"``, ``"grad-cam"``, ``"grad-cam++"``, ``"layer-cam"``,
@@ -2211,6 +2237,50 @@ class Workbench:
             ),
             options=RunOptions(at, size, provider, threads),
             interrupted=interrupted,
+        )
+
+    def kept_visualization(
+        self,
+        address: str,
+        *,
+        size: int | tuple[int, int] | str | None = None,
+        steps: int = 256,
+        seed: int = 0,
+        objective: Objective = "channel",
+        diversity: int = 1,
+        at: At = "post",
+        rules: Sequence[str] = (),
+        provider: Provider = "auto",
+    ) -> Visualization | None:
+        """What `visualize` would return, if all of it is in the store; nothing is computed.
+
+        Takes the parameters of `visualize`. With the provider ``"auto"``, the results of any are looked for.
+
+        Returns
+        -------
+        Visualization or None
+            None if a picture is not in the store.
+
+        Raises
+        ------
+        ImageError, RuntimeFailure, NotFoundError, UsageError
+            There can be no such result.
+
+        Examples
+        --------
+        >>> found = bench.visualize("vgg16/block1_conv2/0", size=32, steps=8)
+        >>> bench.kept_visualization("vgg16/block1_conv2/0", size=32, steps=8).shape
+        (1, 3, 32, 32)
+        >>> bench.kept_visualization("vgg16/block1_conv2/0", size=32, steps=9) is None
+        True
+        """
+        return operations.visualize.kept_visualization(
+            self._session,
+            address,
+            asked=operations.visualized_pictures.VisualizeOptions(
+                steps=steps, seed=seed, objective=objective, diversity=diversity, rules=rules
+            ),
+            options=RunOptions(at, size, provider),
         )
 
     def write_visualization(

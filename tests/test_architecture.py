@@ -109,7 +109,7 @@ def test_the_explorer_reaches_everything_through_the_workbench() -> None:
         if part_of(module_of(path)) == "web"
         for name in set(imports(parse(path))) - ROOF
         if name.partition(".")[0] == "filterkit"
-        and part_of(name) not in {"workbench", "errors", "web"}
+        and part_of(name) not in {"workbench", "errors", "child_processes", "web"}
         and not name.startswith("filterkit.plugins.protocols")  # its panels are contributions as any other
     }
     assert wrong == set()
@@ -250,6 +250,14 @@ TESTED_WITH = {
         for name in ("connections", "frequency_response", "relatives", "response_histogram")
     },
     "filterkit.web.panel_loading": "web/test_panel_sections.py",
+    "filterkit.web.panels.visualization": "web/test_filter_visualization.py",
+    # what runs networks: the process through what starts it, its jobs through the pages
+    **{
+        f"filterkit.web.{name}": "web/test_networks.py"
+        for name in ("job_pages", "network_process", "network_worker")
+    },
+    "filterkit.web.network_jobs": "web/test_maps.py",
+    "filterkit.web.uploads": "web/test_forms.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

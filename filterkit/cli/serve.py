@@ -22,17 +22,21 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Name or address to listen on; others than this computer can then connect.")
     ] = "127.0.0.1",
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Permit adding and removing models on its pages.")
+    ] = False,
 ) -> None:
     """Explore the catalog in a browser, until Ctrl-C.
 
     Prints the address to open. It contains a token, without which the
-    server refuses every request. Nothing is changed in the catalog.
+    server refuses every request. Nothing is changed in the catalog unless
+    --allow-changes permits it.
     """
     try:
         from filterkit.web.server import Server
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in ("starlette", "uvicorn", "jinja2", "markupsafe"):
+        if package not in ("starlette", "uvicorn", "jinja2", "markupsafe", "python_multipart"):
             raise
         raise FilterkitError(
             f"the explorer needs {package}, which is not installed",
@@ -40,7 +44,7 @@ def serve(
         ) from None
     with shell.workbench() as bench:
         bench.catalog()  # an error now is better than one on the first page
-    server = Server(shell.catalog, shell.registry, host=host, port=port)
+    server = Server(shell.catalog, shell.registry, host=host, port=port, allow_changes=allow_changes)
     if not server.is_local:
         warnings.warn(
             f"other computers can connect to {host}; whoever has the token sees the catalog, and the "

@@ -15,8 +15,8 @@ from filterkit.operations.attribute import parse_position
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import (
-    as_pictures,
     found_pictures,
+    listed_pictures,
     parse_size,
     picture_preprocessing,
 )
@@ -98,9 +98,8 @@ def ablate(
     """See `Workbench.ablate`."""
     _check(asked, options)
     position = parse_position(asked.position)
-    images = as_pictures(images)
-    images = images if isinstance(images, Sequence) else [*images]
-    layers = _layers(session, address, images)
+    pictures = listed_pictures(images)
+    layers = _layers(session, address, pictures)
     model = layers[0].match.model
     target = asked.target if asked.target is not None else f"{model['name']}@"
     aim = find_target(session, target, (), at="post", after_softmax=asked.after_softmax)
@@ -110,11 +109,11 @@ def ablate(
             hint=f"a target in this model is e.g. {model['name']}@0",
         )
     network = AblatedNetwork(session, aim, position, asked.rules, options)
-    examples, count = _examples(network, images, inputs, estimate=asked.estimate)
+    examples, count = _examples(network, pictures, inputs, estimate=asked.estimate)
     if aim.is_guess and (first := next(examples(unreadable and _ignore), None)):
         aim = with_axes(aim, network.network, first.inputs)
         network = replace(network, aim=aim)
-        examples, count = _examples(network, images, inputs, estimate=asked.estimate)
+        examples, count = _examples(network, pictures, inputs, estimate=asked.estimate)
     totals, left_out = _measure(
         *(session, network, layers, examples, count), unreadable=unreadable, estimate=asked.estimate
     )

@@ -17,9 +17,9 @@ from filterkit.operations.requested_observation import (
     with_earlier,
 )
 from filterkit.operations.requested_pictures import (
-    as_pictures,
     as_source,
     found_pictures,
+    listed_pictures,
     parse_size,
     picture_preprocessing,
 )
@@ -58,11 +58,12 @@ def observe(
 
     began = perf_counter()
     stored = stored_options(asked, options)
-    images = as_pictures(images)
-    images = images if isinstance(images, Sequence) else [*images]
-    name = observation_name(asked.name, images)
+    pictures = listed_pictures(images)
+    name = observation_name(asked.name, pictures)
     matches = whole_layers(session, address)
-    found = [as_source(each, number) for number, each in enumerate(found_pictures(session.registry, images))]
+    found = [
+        as_source(each, number) for number, each in enumerate(found_pictures(session.registry, pictures))
+    ]
     model = matches[0].model
     check_kind(model, found)
     catalog = session.catalog(write=True)

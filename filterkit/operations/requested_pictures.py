@@ -17,6 +17,7 @@ from filterkit.operations.corrections import hint_unquoted_picture
 from filterkit.records import SourceImage
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from filterkit.plugins.registry import Registry
@@ -85,9 +86,15 @@ def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
     An array of more than three dimensions has several pictures along the first one.
     """
-    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+    if isinstance(images, str | bytes | os.PathLike) or not isinstance(images, Iterable):
         return [images]
     return [cast("Picture", images)] if getattr(images, "ndim", 4) < 4 else images
+
+
+def listed_pictures(images: Picture | Iterable[Picture]) -> Sequence[Picture]:
+    """As `as_pictures`, with all of them at once."""
+    found = as_pictures(images)
+    return found if isinstance(found, Sequence) else [*found]
 
 
 class OfPictures(Protocol):
@@ -121,6 +128,10 @@ def only_result(image: object, run: Callable[[], Iterator[Result]], method: str,
 
 
 def _each(registry: Registry, image: Picture) -> Iterable[Picture | SourceImage]:
+    if isinstance(image, bytes):
+        from filterkit.runtime.pictures import IN_MEMORY
+
+        return [SourceImage(IN_MEMORY, lambda: image)]
     return source_images(registry, image) if isinstance(image, str | os.PathLike) else [image]
 
 
@@ -149,6 +160,13 @@ def source_images(registry: Registry, spec: str | os.PathLike[str]) -> Iterator[
 
 _SOURCE = re.compile("[a-z][a-z0-9-]+")
 """What the name of a source may be; a single letter is a drive, as in ``c:photos``."""
+
+
+def read_picture(image: Picture) -> NDArray[np.uint8]:
+    """See `Workbench.read_picture`."""
+    from filterkit.runtime import pictures
+
+    return pictures.read_picture(image)
 
 
 def found_pictures(registry: Registry, images: Iterable[Picture]) -> Iterator[Picture | SourceImage]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.visualization_files import Kept
     from filterkit.records import Preprocessing, RunOptions
+    from filterkit.runtime.feature_maps import Size
     from filterkit.session import Session
 
 MOST_STEPS = 1_000_000
@@ -30,6 +31,9 @@ MOST_DIVERSE = 64
 """Limit on the pictures of a filter: all of them run together."""
 
 NEVER = "{} did not respond: 0 after the activation for every picture; try more --steps, or --at pre"
+
+PROVIDERS = ("cuda", "cpu")
+"""Those whose results `kept_visualization` looks for, in the order in which `auto` chooses them."""
 
 Interrupted = Callable[[Visualization], None]
 
@@ -45,15 +49,7 @@ def visualize(
     """See `Workbench.visualize`."""
     from filterkit.runtime.providers import choose
 
-    _check(asked, options)
-    # Integers of NumPy have no JSON, of which the hash is made.
-    asked = replace(asked, steps=int(asked.steps), seed=int(asked.seed), diversity=int(asked.diversity))
-    size = parse_size(options.size, original=False)
-    if size == "original":
-        raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
-    matches = session.matches(address)
-    _check_matches(matches, address)
-    preprocessing = preprocessing_of(matches[0].model)
+    asked, size, matches, preprocessing = _requested(session, address, asked, options)
     provider = choose(options.provider).name
     wanted = list(wanted_pictures(session, matches, preprocessing, provider, size, asked, options))
     done = kept_pictures(wanted, asked, preprocessing, size)
@@ -82,6 +78,35 @@ def visualize(
             interrupted(result())
         raise
     return result()
+
+
+def kept_visualization(
+    session: Session, address: str, *, asked: VisualizeOptions, options: RunOptions
+) -> Visualization | None:
+    """See `Workbench.kept_visualization`."""
+    asked, size, matches, preprocessing = _requested(session, address, asked, options)
+    # No provider is probed, which takes longer than reading pictures.
+    for provider in PROVIDERS if options.provider == "auto" else (options.provider,):
+        wanted = list(wanted_pictures(session, matches, preprocessing, provider, size, asked, options))
+        done = kept_pictures(wanted, asked, preprocessing, size)
+        if len(done) == len(wanted):
+            return _result([(each, *done[each]) for each in wanted], asked, options, preprocessing, provider)
+    return None
+
+
+def _requested(
+    session: Session, address: str, asked: VisualizeOptions, options: RunOptions
+) -> tuple[VisualizeOptions, Size, Sequence[Match], Preprocessing]:
+    """Check a request: its options, the size, the layers, and the preprocessing of their model."""
+    _check(asked, options)
+    # Integers of NumPy have no JSON, of which the hash is made.
+    asked = replace(asked, steps=int(asked.steps), seed=int(asked.seed), diversity=int(asked.diversity))
+    size = parse_size(options.size, original=False)
+    if size == "original":
+        raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
+    matches = session.matches(address)
+    _check_matches(matches, address)
+    return asked, size, matches, preprocessing_of(matches[0].model)
 
 
 def _check(asked: VisualizeOptions, options: RunOptions) -> None:

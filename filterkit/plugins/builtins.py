@@ -259,6 +259,11 @@ class Panels:
             ),
             Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),
             Contribution(
+                "visualization",
+                "The picture that a filter responds to most",
+                f"{panels}.visualization:Visualization",
+            ),
+            Contribution(
                 "responses", "How strongly a filter responds", f"{panels}.response_histogram:Responses"
             ),
             Contribution(

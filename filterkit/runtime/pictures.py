@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image
+    Picture = str | os.PathLike[str] | bytes | NDArray[Any] | Image.Image
     Pixels = NDArray[np.uint8]
 
 # Pillow logs some errors that it also raises; without a handler Python would print them.
@@ -47,6 +47,9 @@ class PictureBytes:
 
 
 PictureFile = Path | PictureBytes
+
+IN_MEMORY = "the picture"
+"""The name of a picture file that was given as bytes."""
 
 GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
 
@@ -127,7 +130,7 @@ def report(text: str) -> None:
 
 
 def read_picture(picture: Picture | PictureBytes, *, note: Note = report) -> Pixels:
-    """Read a picture file, a PIL image or an array as pixels.
+    """Read a picture file, its content as bytes, a PIL image or an array as pixels.
 
     Files are rotated according to EXIF; the first frame of an animation is used; transparency is composited
     on white; 16-bit values are scaled to 8 bits; CMYK, palette and gray are converted to RGB. Arrays are (H,
@@ -152,6 +155,8 @@ def read_picture(picture: Picture | PictureBytes, *, note: Note = report) -> Pix
     """
     if isinstance(picture, np.ndarray):
         return _from_array(picture)
+    if isinstance(picture, bytes):
+        picture = PictureBytes(IN_MEMORY, picture)
     return open_picture(picture, lambda image, name: _from_pil(image, name, note))
 
 

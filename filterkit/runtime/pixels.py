@@ -11,6 +11,7 @@ from filterkit.errors import ImageError
 from filterkit.runtime.pictures import (
     BY_ARRAY,
     FLOATS,
+    IN_MEMORY,
     LARGEST_SIZE,
     Note,
     PictureBytes,
@@ -72,6 +73,8 @@ def read_pixels(
     ImageError
         If it is not a picture, is corrupted or too large, or its channels do not match the network.
     """
+    if isinstance(picture, bytes):
+        picture = PictureBytes(IN_MEMORY, picture)
     if isinstance(picture, str | os.PathLike | PictureBytes):
         file = picture_file(picture)
         if _is_npy(file):

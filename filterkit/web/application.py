@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
 from filterkit.web import (
+    changes,
     comparing,
+    filter_visualization,
+    job_pages,
     links,
+    maps,
     observations,
     page_pictures,
     pages,
@@ -28,14 +33,18 @@ from filterkit.web import (
 )
 from filterkit.web.atlas.page import atlas
 from filterkit.web.atlas.tile_server import TileServer
+from filterkit.web.forms import ForbiddenError, TooLargeError
+from filterkit.web.networks import Networks
 from filterkit.web.pages import FORM_ONLY, Page
 from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
+from filterkit.web.uploads import Uploads
 from filterkit.web.workers import BusyError, GoneError, Worker
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.plugins.registry import Registry
+    from filterkit.web.networks import Job
     from filterkit.workbench import Workbench
 
 
@@ -56,12 +65,15 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", observations.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
-    ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
+    ("/m/{model}/{layer}/{filter:number}", filter_visualization.filter_page, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
     ("/atlas/{model}", atlas, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
+    ("/maps", maps.maps, QUICK),
+    ("/add", changes.add_page, QUICK),
+    ("/remove", changes.remove_page, QUICK),
     ("/diff", comparing.diff, HEAVY),
 )
 FILLED_IN = frozenset(("/", "/filters", "/similar", "/sql", "/diff"))
@@ -73,6 +85,18 @@ PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] 
     ("observed", observations.picture, HEAVY),
     ("{style}", page_pictures.picture, QUICK),
 )
+FORMS: tuple[tuple[str, Callable[[Request], Awaitable[Response]]], ...] = (
+    ("/maps", maps.upload),
+    ("/m/{model}/{layer}/{filter:number}/visualization", filter_visualization.begin),
+    ("/jobs/{job}/cancel", job_pages.cancel),
+    ("/add", changes.add),
+    ("/remove", changes.remove),
+)
+"""What pages send with POST, and nothing else changes anything."""
+
+PATIENCE = 2.0
+"""How long a page waits for its jobs, in seconds, before it shows how far they are."""
+
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
 
@@ -80,14 +104,17 @@ FRESH = {"Cache-Control": "private, no-cache"}
 """Of pages, so that a reload shows what other processes changed."""
 
 
-def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
-    """The application on a catalog; its ``state.workers`` have to be closed."""
+def application(
+    catalog: str | os.PathLike[str] | None, registry: Registry, *, allow_changes: bool = False
+) -> Starlette:
+    """The application on a catalog; its ``state.workers`` and ``state.networks`` have to be closed."""
     workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA, ATLAS)}
     tiles = TileServer(workers[ATLAS])
     made = Starlette(
         routes=[
+            *(Route(place, _guarded(send), methods=["POST"]) for place, send in FORMS),
             *(
-                Route(f"/tiles/{{model}}/{{version}}/{{style}}/{name}", _answered(draw))
+                Route(f"/tiles/{{model}}/{{version}}/{{style}}/{name}", _guarded(draw))
                 for name, draw in (
                     ("{z:number}/{x:number}/{y:number}.png", tiles.tile),
                     ("plan.json", tiles.plan),
@@ -97,6 +124,8 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
                 Route(place, _filled_in(view, worker) if place in FILLED_IN else _page(view, worker))
                 for place, view, worker in PAGES
             ),
+            Route("/jobs/{job}", _guarded(job_pages.state)),
+            Route("/jobs/{job}/{name}.png", _guarded(job_pages.picture)),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
@@ -108,6 +137,9 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
+    made.state.csrf, made.state.allow_changes = secrets.token_urlsafe(24), allow_changes
+    made.state.uploads, made.state.receiving = Uploads(), 0
+    made.state.networks = Networks(catalog)
     made.state.workers = workers
     return made
 
@@ -121,8 +153,11 @@ async def go(request: Request) -> Response:
 
 
 def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
-    def respond(bench: Workbench, request: Request) -> Response:
+    def respond(bench: Workbench, request: Request) -> Response | Sequence[Job]:
         page, form = view(bench, request), request.query_params.get("format")
+        running = [job for job in page.jobs if not job.is_done]
+        if running and page.is_result and not getattr(request.state, "waited", False):
+            return running
         on = _panel_page(bench, request, page)
         if on is not None and "panel" in request.query_params:
             return _panel(bench, request, on)
@@ -134,9 +169,23 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
         if on is not None:
             values["sections"] = panel_sections.sections(bench, on)
         status = 200 if page.error is None else _status(page.error)
-        return Response(render(page.template, values, request), status, FRESH, "text/html")
+        text = render(page.template, {**values, "is_running": bool(running)}, request)
+        return Response(text, status, FRESH, "text/html")
 
-    return _streamed(_endpoint(respond, worker))
+    async def shown(request: Request) -> Response:
+        """The page; one that shows a result waits for it a little, and its data until it is there."""
+        workers, networks = request.app.state.workers, request.app.state.networks
+        chosen = _worker(request, worker)
+        found = await workers[chosen].run(request, lambda bench: respond(bench, request))
+        if isinstance(found, Response):
+            return found
+        for job in found:
+            await networks.wait(request, job, None if "format" in request.query_params else PATIENCE)
+        request.state.waited = True
+        made: Response = await workers[chosen].run(request, lambda bench: respond(bench, request))
+        return made
+
+    return _streamed(_guarded(shown))
 
 
 def _filled_in(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
@@ -168,7 +217,8 @@ def _panel_page(bench: Workbench, request: Request, page: Page) -> PanelPage | N
     if page.kind is None:
         return None
     given = dict(request.query_params)
-    return PanelPage(page.kind, page.address, request.url.path, given, page_pictures.urls(bench))
+    server = {"csrf": request.app.state.csrf, "job": next(iter(page.jobs), None)}
+    return PanelPage(page.kind, page.address, request.url.path, given, page_pictures.urls(bench), server)
 
 
 def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
@@ -189,6 +239,7 @@ def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
         "address": page.address,
         "page_url": page.place + links.query(page.options),
         "picture": page.picture,
+        "is_running": page.server["job"] is not None and not page.server["job"].is_done,
     }
     template = "panel_fragment.html" if "fragment" in page.given else "panel.html"
     return Response(render(template, values, request), 200, FRESH, "text/html")
@@ -198,23 +249,27 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
     """Run a function on a worker."""
 
     async def endpoint(request: Request) -> Response:
-        is_panel, is_data = (name in request.query_params for name in ("panel", "format"))
-        chosen = HEAVY if is_panel else DATA if is_data else worker  # a panel may take long
-        found: Response = await request.app.state.workers[chosen].run(
+        found: Response = await request.app.state.workers[_worker(request, worker)].run(
             request, lambda bench: respond(bench, request)
         )
         return found
 
-    return _answered(endpoint)
+    return _guarded(endpoint)
 
 
-def _answered(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+def _worker(request: Request, worker: str) -> str:
+    """The worker of a request, whose page has another one than its panels, which may take long, and rows."""
+    is_panel, is_data = (name in request.query_params for name in ("panel", "format"))
+    return HEAVY if is_panel else DATA if is_data else worker
+
+
+def _guarded(respond: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
     """Errors become responses, as nothing may reach the log of the server."""
 
     async def answered(request: Request) -> Response:
         try:
-            return await endpoint(request)
-        except GoneError:
+            return await respond(request)
+        except (GoneError, ClientDisconnect):
             return Response(status_code=499)
         except FilterkitError as error:
             return _error(request, error, _status(error))
@@ -241,10 +296,11 @@ def _table(
 
 
 def _status(error: FilterkitError) -> int:
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError | ImageError):
         return 400
-    if isinstance(error, BusyError):
-        return 503
+    for kind, status in ((BusyError, 503), (ForbiddenError, 403), (TooLargeError, 413)):
+        if isinstance(error, kind):
+            return status
     return 404 if isinstance(error, NotFoundError) else 500
 
 

@@ -8,12 +8,12 @@ from starlette.responses import Response
 
 from filterkit.errors import NotFoundError
 from filterkit.web import page_pictures
+from filterkit.web.filter_visualization import filter_page
 from filterkit.web.links import is_number, query
 from filterkit.web.pages import (
     Page,
     attempt,
     command_lines,
-    filter_,
     page_number,
     paging,
     part,
@@ -52,7 +52,7 @@ def observation(bench: Workbench, request: Request) -> Page:
     about = next((row for row in bench.observations(model) if row["observation"] == name), None)
     if about is None and is_number(name):  # of a layer that is named like this page
         request.path_params.update(layer="observations", filter=int(name))
-        return filter_(bench, request)
+        return filter_page(bench, request)
     if about is None or about["model"] != model:
         raise NotFoundError(
             f"{model} has no observation '{name}'", hint=f"filterkit observe {model} IMAGES..."

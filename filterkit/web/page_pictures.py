@@ -47,12 +47,12 @@ Urls = Callable[[str, str], str | None]
 
 def urls(bench: Workbench) -> Urls:
     """A function that gives the URL of a picture, by style and address; None if there is no such model."""
-    version = cache(lambda model: _version(bench, model))
+    of_model = cache(lambda model: version(bench, model))
 
     def url(style: str, address: str) -> str | None:
         parts = address.split("/")
         try:
-            return f"/pictures/{version(parts[0])}/{style}/{links.path(*parts)}.png"
+            return f"/pictures/{of_model(parts[0])}/{style}/{links.path(*parts)}.png"
         except FilterkitError:
             return None
 
@@ -176,16 +176,24 @@ def _frequency(bench: Workbench, address: str) -> bytes:
     return _png([found[depth], found[:, height], found[:, :, width]])
 
 
+def _visualization(bench: Workbench, address: str) -> bytes:
+    found = bench.kept_visualization(address)
+    if found is None:
+        raise NotFoundError(f"there is no feature visualization of '{address}' in the store")
+    return bytes(bench.render(bench.sheet(found), "mosaic", scale=1, gap=0))
+
+
 STYLES: dict[str, Callable[[Workbench, str], bytes]] = {
     "thumbnail": _thumbnail,
     "kernels": _kernels,
     "factors": _factors,
     "frequency": _frequency,
     "classic": _classic,
+    "visualization": _visualization,
 }
 
 
-def _version(bench: Workbench, model: str) -> str:
+def version(bench: Workbench, model: str) -> str:
     """A short hash of the weights of a model and how they are drawn.
 
     Raises
@@ -204,6 +212,6 @@ def _version(bench: Workbench, model: str) -> str:
 def checked(bench: Workbench, request: Request) -> str:
     """The address in the path of a picture, whose URL must be of the weights that there are now."""
     address = links.checked_address(bench, request.path_params["address"])
-    if request.path_params["version"] != _version(bench, address.split("/")[0]):
+    if request.path_params["version"] != version(bench, address.split("/")[0]):
         raise NotFoundError("the model was replaced", hint="reload the page")
     return address

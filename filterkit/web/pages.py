@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from filterkit.plugins.protocols import PanelKind, Row
     from filterkit.results.rows import Rows
+    from filterkit.web.networks import Job
     from filterkit.workbench import Workbench
 
 MODELS, FILTERS = 50, 60
@@ -43,6 +44,10 @@ class Page:
         The data of the page, for ``?format=json`` and ``?format=csv``.
     error
         Why what a person typed into its form shows nothing.
+    jobs
+        Those whose results it shows, once they are there.
+    is_result
+        Whether they are all that it shows, so that it is worth waiting for them.
     kind, address
         What the panels on it are about.
     """
@@ -54,6 +59,8 @@ class Page:
     error: FilterkitError | None = None
     kind: PanelKind | None = None
     address: str = ""
+    jobs: Sequence[Job] = ()
+    is_result: bool = False
 
 
 def models(bench: Workbench, request: Request) -> Page:
@@ -110,7 +117,7 @@ def model(bench: Workbench, request: Request) -> Page:
 
 def layer(bench: Workbench, request: Request) -> Page:
     """One layer: its filters, sorted and filtered."""
-    row = _layer(bench, request)
+    row = layer_row(bench, request)
     address, chosen = row["address"], request.query_params
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
@@ -176,7 +183,7 @@ def _not_finite(bench: Workbench, address: str, rows: Iterable[Row]) -> dict[int
 
 def filter_(bench: Workbench, request: Request) -> Page:
     """One filter; what there is to see of it are panels."""
-    row, number = _layer(bench, request), int(request.path_params["filter"])
+    row, number = layer_row(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
     observed = bool(bench.observations(row["model"]))
@@ -222,7 +229,7 @@ def _observed_lines(address: str) -> list[str]:
 
 def kernel(bench: Workbench, request: Request) -> Page:
     """One kernel; what there is to see of it are panels."""
-    row = _layer(bench, request)
+    row = layer_row(bench, request)
     filter_number, number = (int(request.path_params[name]) for name in ("filter", "kernel"))
     address = f"{row['address']}/{filter_number}/{number}"
     about = numbers(address, bench.bank(address)[0, 0])
@@ -285,7 +292,7 @@ def paging(number: int, count: int, size: int) -> dict[str, Any]:
     return {"page": number + 1, "pages": max(1, -(-count // size))}
 
 
-def _layer(bench: Workbench, request: Request) -> Row:
+def layer_row(bench: Workbench, request: Request) -> Row:
     """The row of the layer in the path of a page, in which nothing is a pattern."""
     model, layer = request.path_params["model"], request.path_params["layer"]
     bench.observations(model)  # an unknown model is an error without a look at the files of that name

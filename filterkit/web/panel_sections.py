@@ -48,6 +48,8 @@ class PanelPage:
         The query of its URL.
     picture
         As of `page_pictures.urls`.
+    server
+        What templates get of a running server: the token of its forms, and the job that the page shows.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class PanelPage:
     place: str
     given: Mapping[str, str]
     picture: Urls
+    server: Mapping[str, Any] = field(default_factory=lambda: {"csrf": "", "job": None})
 
     @property
     def options(self) -> dict[str, str]:
@@ -222,6 +225,7 @@ def _values(page: PanelPage, name: str, found: PanelContent) -> dict[str, Any]:
     urls = {caption: page.url(name, format="png", sheet=caption) for caption in found.sheets}
     return {
         "most": MOST_ROWS,
+        **page.server,
         **found.values,
         "place": page.place,
         "given": page.options,

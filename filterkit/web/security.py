@@ -7,7 +7,7 @@ connect to it. So every request is checked before anything else sees it:
   pages;
 - a browser that says that another site sent it (``Sec-Fetch-Site``) is refused, as is ``same-site``: cookies
   are shared by all ports of a host, so a page of another local server would have ours;
-- anything but reading needs the ``Origin`` of the server's own pages;
+- anything but reading needs the ``Origin`` of the server's own pages, and forms a token of this start;
 - it needs the cookie, which only those get who know the token in the address that was printed.
 """
 
@@ -89,7 +89,7 @@ class Guard:
             return self._entrance(scope, [each for each in query if each[0] != "token"], own=own)
         if not own:
             return _refused(OTHER_SITE)
-        if scope["method"] not in READING and headers.get("origin") != f"http://{headers['host']}":
+        if scope["method"] not in READING and not _is_own_page(headers):
             return _refused("No page of filterkit sent this request.")
         cookies = [cookie_parser(each).get(self._cookie, "") for each in headers.getlist("cookie")]
         if not _is_any(self._value, cookies):
@@ -116,6 +116,16 @@ class Guard:
         answer.set_cookie(self._cookie, self._value, httponly=True, samesite="strict")
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _is_own_page(headers: Headers) -> bool:
+    """Whether one of our pages sent this; with ``no-referrer``, forms have the origin ``null``.
+
+    Then a browser must say that it is the same origin: a page of another site in a frame has ``null``, too.
+    """
+    origin = headers.get("origin")
+    is_form = origin == "null" and headers.get("sec-fetch-site") == "same-origin"
+    return is_form or origin == f"http://{headers['host']}"
 
 
 def _is_any(secret: str, given: Iterable[str]) -> bool:

@@ -6,19 +6,21 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.application import application
+from filterkit.web.client_limits import LIMITS, Connection
 from filterkit.web.security import Guard
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from filterkit.plugins.registry import Registry
+    from filterkit.web.networks import Networks
     from filterkit.web.workers import Worker
 
 BACKLOG = 128
@@ -37,6 +39,8 @@ class Server:
         A name or an address of this computer.
     port
         0 chooses a free one.
+    allow_changes
+        Whether models can be added and removed.
 
     Attributes
     ----------
@@ -54,18 +58,29 @@ class Server:
     """
 
     def __init__(
-        self, catalog: str | os.PathLike[str] | None, registry: Registry, *, host: str, port: int
+        self,
+        catalog: str | os.PathLike[str] | None,
+        registry: Registry,
+        *,
+        host: str,
+        port: int,
+        allow_changes: bool = False,
     ) -> None:
         self._socket, self.is_local = _listen(host, port)
         address, number = self._socket.getsockname()[:2]
-        self._application = application(catalog, registry)
+        self._application = application(catalog, registry, allow_changes=allow_changes)
         self._guard = Guard(self._application, names={host.lower(), address}, port=number)
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, host)  # a browser needs a single address
         name = f"[{shown}]" if ":" in shown else shown
         self.url = f"http://{name}:{number}/?token={self._guard.token}"
 
-    def run(self) -> None:
+    def run(self, started: Callable[[_Uvicorn], object] | None = None) -> None:
         """Serve until the process is interrupted.
+
+        Parameters
+        ----------
+        started
+            Called with the server of uvicorn, which can stop it from another thread.
 
         Raises
         ------
@@ -75,7 +90,7 @@ class Server:
         # Requests are not logged: their addresses may contain the token.
         config = uvicorn.Config(
             self._guard,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -84,8 +99,12 @@ class Server:
             server_header=False,
             proxy_headers=False,  # whose values a client on this computer could choose
             timeout_graceful_shutdown=SHUTDOWN,
+            **LIMITS,
         )
-        server = _Uvicorn(config, self._application.state.workers.values())
+        state = self._application.state
+        server = _Uvicorn(config, [*state.workers.values(), state.networks])
+        if started is not None:
+            started(server)
         try:
             server.run(sockets=[self._socket])
         finally:
@@ -96,6 +115,7 @@ class Server:
     def close(self) -> None:
         """Stop listening, and close the workbenches."""
         self._socket.close()
+        self._application.state.networks.close()
         for worker in self._application.state.workers.values():
             worker.close()
 
@@ -103,7 +123,7 @@ class Server:
 class _Uvicorn(uvicorn.Server):
     """Answers the requests that wait for a worker when it is stopped, instead of cancelling them later."""
 
-    def __init__(self, config: uvicorn.Config, workers: Iterable[Worker]) -> None:
+    def __init__(self, config: uvicorn.Config, workers: Iterable[Worker | Networks]) -> None:
         super().__init__(config)
         self._workers = workers
         self.is_interrupted = False

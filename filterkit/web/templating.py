@@ -29,7 +29,9 @@ def render(template: str, values: Mapping[str, Any], request: Request) -> str:
     every = {name: list(filter(None, request.query_params.getlist(name))) for name in given}
     as_format = {form: place + links.query(every, format=form) for form in ("json", "csv")}
     page = _environment().get_template(template)
-    return page.render({"as_format": as_format, "given": given, "place": place, **values})
+    state = request.app.state
+    always = {"csrf": state.csrf, "allow_changes": state.allow_changes, "is_running": False}
+    return page.render({"as_format": as_format, "given": given, "place": place, **always, **values})
 
 
 def fragment(template: str, values: Mapping[str, Any]) -> Markup:

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.errors import FilterkitError
@@ -38,21 +40,75 @@ class GoneError(Exception):
     """The browser no longer waits for the response."""
 
 
-class Worker:
-    """A thread that runs one job at a time on a workbench that stays open.
+async def wait(
+    request: Request, future: Future[Any], is_stopping: Callable[[], bool], seconds: float | None = None
+) -> bool:
+    """Whether a future is done; a wait ends after `seconds`, None for no limit.
 
-    Each job sees what other processes have written since the last one. If the file of the catalog is another
-    one, it is opened again.
+    Raises
+    ------
+    BusyError
+        The server is stopping.
+    GoneError
+        The browser closed the connection.
     """
+    result = asyncio.shield(asyncio.wrap_future(future))
+    result.add_done_callback(_retrieve)
+    end = None if seconds is None else monotonic() + seconds
+    while not (await asyncio.wait([result], timeout=LOOK))[0]:
+        if is_stopping():
+            raise BusyError("the server was stopped", hint="start `filterkit serve` again")
+        if await request.is_disconnected():
+            raise GoneError
+        if end is not None and monotonic() > end:
+            return False
+    if future.cancelled():
+        raise BusyError("the server was stopped", hint="start `filterkit serve` again")
+    return True
+
+
+class OpenCatalog:
+    """A workbench that stays open, and is opened again if the file of the catalog is another one."""
+
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None,
+        registry: Registry | None = None,
+        *,
+        progress: Any = False,
+        stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self._open = partial(Workbench, catalog, progress=progress, registry=registry, stop=stop)
+        self._bench: Workbench | None = None
+        self._file: tuple[int, int] | None = None
+
+    def bench(self) -> Workbench:
+        """The workbench; it sees what other processes have written."""
+        if self._bench is None:
+            self._bench = self._open()
+        file = None
+        with suppress(OSError):
+            status = self._bench.path.stat()
+            file = status.st_dev, status.st_ino
+        if self._file not in (None, file):
+            self._bench.close()  # it opens the new file on its next use
+        self._file = file
+        return self._bench
+
+    def close(self) -> None:
+        if self._bench is not None:
+            self._bench.close()
+
+
+class Worker:
+    """A thread that runs one job at a time on a workbench that stays open."""
 
     def __init__(self, catalog: str | os.PathLike[str] | None, registry: Registry) -> None:
-        self._catalog, self._registry = catalog, registry
+        self._catalog = OpenCatalog(catalog, registry, stop=self._is_unwanted)
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[Workbench], Any]] | None] = SimpleQueue()
         # A daemon, as nothing can interrupt a job, and Ctrl-C should not wait for a long one.
         self._thread = threading.Thread(target=self._work, name="filterkit", daemon=True)
         self._thread.start()
-        self._bench: Workbench | None = None
-        self._file: tuple[int, int] | None = None
         self._waiting = 0
         self._is_stopping = False
         self._unwanted = threading.Event()
@@ -83,21 +139,14 @@ class Worker:
             except KeyboardInterrupt:  # from `_is_unwanted`
                 raise GoneError from None
 
+        future: Future[T] = Future()
         try:
-            future: Future[T] = Future()
             self._jobs.put((future, stoppable))
-            result = asyncio.wrap_future(future)
-            result.add_done_callback(_retrieve)
-            while not (await asyncio.wait([result], timeout=LOOK))[0]:
-                if self._is_stopping:
-                    future.cancel()
-                    raise BusyError("the server was stopped", hint="start `filterkit serve` again")
-                if await request.is_disconnected():
-                    future.cancel()
-                    raise GoneError
-            return result.result()
+            await wait(request, future, lambda: self._is_stopping)
+            return future.result()
         finally:
             self._waiting -= 1
+            future.cancel()  # without effect once it runs
             unwanted.set()  # without effect once it is done
 
     def stop(self) -> None:
@@ -117,26 +166,11 @@ class Worker:
                 future.cancel()
             if future.set_running_or_notify_cancel():
                 try:
-                    future.set_result(job(self._opened()))
+                    future.set_result(job(self._catalog.bench()))
                 except BaseException as error:
                     future.set_exception(error)
             del item, future, job
-        if self._bench is not None:
-            self._bench.close()
-
-    def _opened(self) -> Workbench:
-        if self._bench is None:
-            self._bench = Workbench(
-                self._catalog, progress=False, registry=self._registry, stop=self._is_unwanted
-            )
-        file = None
-        with suppress(OSError):
-            status = self._bench.path.stat()
-            file = status.st_dev, status.st_ino
-        if self._file not in (None, file):
-            self._bench.close()  # it opens the new file on its next use
-        self._file = file
-        return self._bench
+        self._catalog.close()
 
 
 def _retrieve(result: asyncio.Future[Any]) -> None:

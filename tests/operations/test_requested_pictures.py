@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import filterkit
 from filterkit.errors import ImageError, UnknownNameError, UsageError
 from filterkit.operations.requested_pictures import (
     found_pictures,
@@ -103,3 +104,25 @@ def test_a_text_may_name_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_file_names_of_pictures_that_are_no_files(name: str, stem: str) -> None:
     assert picture_name(SourceImage(name, lambda: b""), 0) == (name, stem)
+
+
+def test_the_content_of_a_file_is_a_picture(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Decoded as files are, with the same limits."""
+    bench.add("classic")
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8) * 5).save(path)
+    content = path.read_bytes()
+    assert np.array_equal(bench.read_picture(content), bench.read_picture(path))
+    assert bench.read_picture(content).shape == (6, 8, 3)
+    layer = "classic/edge_sobel_x"
+    expected = bench.feature_maps(layer, path)
+    assert np.array_equal(bench.feature_maps(layer, content), expected)
+    several = [*bench.iter_feature_maps(layer, [content, path])]
+    assert [each.image for each in several] == ["the picture", str(path)]
+    assert np.array_equal(
+        bench.attribute(f"{layer}/0", content).array, bench.attribute(f"{layer}/0", path).array
+    )
+    for broken in (b"", b"no picture", content[:40], b"%!PS-Adobe-3.0 EPSF-3.0\n"):
+        for read in (bench.read_picture, lambda given: bench.feature_maps(layer, given)):
+            with pytest.raises(ImageError, match="the picture"):
+                read(broken)

@@ -29,7 +29,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "panel": (
         *("alike", "classic", "connections", "depth", "exemplars", "expanded", "frequency", "graph"),
         *("histograms", "kernels", "layers", "metrics", "observations", "relatives", "responses"),
-        *("similar", "skipped", "weights"),
+        *("similar", "skipped", "visualization", "weights"),
     ),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),

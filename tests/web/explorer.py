@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,8 @@ class Explorer:
         The cookie in exchange for the token.
     """
 
+    temporary: Path
+
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process, self.url = process, url
         parts = urlsplit(url)
@@ -69,8 +71,34 @@ class Explorer:
                 break
         return answer
 
-    def send(self, method: str, path: str, **headers: str | None) -> Answer:
+    @property
+    def csrf(self) -> str:
+        """The token of forms."""
+        found = re.search(r'name="csrf" value="([^"]+)"', self.get("/maps").text)
+        assert found is not None
+        return found[1]
+
+    def post(
+        self, path: str, fields: dict[str, str], *, csrf: str | None = None, **headers: str | None
+    ) -> Answer:
+        """Send a form as a page of the explorer does."""
+        token = self.csrf if csrf is None else csrf
+        body = urlencode({**fields, "csrf": token}).encode()
+        return self.send("POST", path, body, Content_Type="application/x-www-form-urlencoded", **headers)
+
+    def upload(
+        self, content: bytes, name: str = "picture.png", *, address: str = "", csrf: str | None = None
+    ) -> Answer:
+        """Upload a picture on the page of maps."""
+        token = self.csrf if csrf is None else csrf
+        fields = [("csrf", None, token.encode()), ("address", None, address.encode())]
+        kind, body = multipart([*fields, ("file", name, content)])
+        return self.send("POST", "/maps", body, Content_Type=kind)
+
+    def send(self, method: str, path: str, body: bytes | None = None, **headers: str | None) -> Answer:
         given = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie}
+        if body is not None:
+            given |= {"Origin": f"http://{self.host}:{self.port}", "Content-Length": str(len(body))}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         try:
@@ -78,7 +106,7 @@ class Explorer:
             for name, value in given.items():
                 if value:
                     connection.putheader(name, value)
-            connection.endheaders()
+            connection.endheaders(body)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:
@@ -89,6 +117,16 @@ class Explorer:
         self.process.send_signal(signal.SIGINT)
         said, errors = self.process.communicate(timeout=30)
         return self.process.returncode, said + errors
+
+
+def multipart(parts: list[tuple[str, str | None, bytes]]) -> tuple[str, bytes]:
+    """The type and the body of a form: fields, and files that have a name of their own."""
+    body = b""
+    for field, name, content in parts:
+        file = "" if name is None else f'; filename="{name}"'
+        body += f'--limit\r\nContent-Disposition: form-data; name="{field}"{file}\r\n\r\n'.encode()
+        body += content + b"\r\n"
+    return "multipart/form-data; boundary=limit", body + b"--limit--\r\n"
 
 
 @contextmanager

@@ -8,10 +8,13 @@ import pytest
 from chromium import place, sized, wait
 from explorer import Explorer
 
+from filterkit.web.uploads import SAMPLES
+
 PAGES = (
     *("/", "/m/vgg16", "/m/vgg16/block1_conv1?sort=l2_norm", "/m/vgg16/block2_conv1/7"),
     *("/m/vgg16/block2_conv1/7/3", "/filters", "/similar?query=classic/edge_sobel_x/0/0", "/diff", "/sql"),
-    *("/sql?sql=x", "/m/nothing"),
+    *("/sql?sql=x", "/m/nothing", "/maps", "/maps?picture=scene&address=vgg16/block2_conv1"),
+    *("/maps?picture=scene&target=vgg16/block2_conv1/7", "/maps?picture=scene&address=nothing"),
 )
 LOADED = """
 const images = [...document.images].filter(image => image.loading !== "lazy");
@@ -22,7 +25,8 @@ WIDTH = "return document.documentElement.scrollWidth"
 UNNAMED = """
 const named = element => element.textContent.trim() || element.getAttribute("aria-label") || element.title
   || element.querySelector("img:not([alt=''])");
-const fields = [...document.querySelectorAll("input, select, textarea")].filter(each => !each.labels.length);
+const fields = [...document.querySelectorAll("input, select, textarea")]
+  .filter(each => each.type !== "hidden" && !each.alt && !each.labels.length);
 const others = [...document.querySelectorAll("a, button, summary, [role=region]")];
 const images = [...document.images].filter(each => !each.hasAttribute("alt"));
 return [...fields, ...others.filter(each => !named(each)), ...images].map(element => element.outerHTML);
@@ -167,3 +171,80 @@ def test_without_javascript(pages: Any, vgg16: Explorer) -> None:
         assert pages.find_element("tag name", "figcaption").text == "14×14 pixels"
     finally:
         pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("is_off", [False, True])
+def test_from_a_picture_to_a_receptive_field(pages: Any, vgg16: Explorer, is_off: bool) -> None:
+    """With clicks: a picture of one's own, a layer, a map, and a position in it; with and without scripts."""
+    pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": is_off})
+    try:
+        sized(pages, 1280)
+        pages.find_element("link text", "Maps").click()
+        pages.find_element("name", "file").send_keys(str(SAMPLES / "scene.png"))
+        layer = pages.find_element("css selector", "form[method=post] [name=address]")
+        layer.clear()
+        layer.send_keys("vgg16/block2_conv2")
+        pages.find_element("css selector", "form[method=post] button").click()
+        wait(lambda: "128 maps of" in pages.find_element("id", "maps").text)
+        pages.find_element("css selector", '[aria-label="map of vgg16/block2_conv2/9"]').click()
+        wait(lambda: bool(pages.find_elements("css selector", "input[type=image]")))
+        shown = pages.find_element("css selector", "input[type=image]")
+        assert shown.size == {"height": 224, "width": 224}  # two pixels for each value
+        webdriver = pytest.importorskip("selenium.webdriver")
+        middle = 112
+        moved = webdriver.ActionChains(pages).move_to_element_with_offset(shown, 20 - middle, 60 - middle)
+        moved.click().perform()
+        wait(lambda: "place.x=20" in pages.current_url)
+        wait(lambda: bool(pages.find_elements("css selector", "dl.facts")))
+        facts = [each.text for each in pages.find_elements("css selector", "dl.facts div")]
+        assert "position (y, x)\n30, 10" in facts
+        assert any(each.startswith("receptive field\nrows 5") for each in facts)
+        assert pages.find_element("name", "y").get_attribute("value") == "30"
+    finally:
+        pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+MAKE = "form[action$=visualization] button"
+
+
+def started(pages: Any, url: str) -> str:
+    """Begin a feature visualization with a click; the URL of its job, once it runs."""
+    pages.get(url)
+    pages.find_element("css selector", MAKE).click()
+    wait(lambda: bool(pages.find_elements("css selector", "[data-job]")))
+    part = pages.find_element("css selector", "[data-job]")
+    wait(lambda: "optimizing" in pages.find_element("css selector", "[data-job] [role=status]").text)
+    return str(part.get_attribute("data-job"))
+
+
+@pytest.mark.zoo
+def test_a_visualization_appears_by_itself(pages: Any, vgg16: Explorer) -> None:
+    pages.get(f"{vgg16.url.partition('/?')[0]}/m/vgg16/block1_conv1/5")
+    pages.find_element("css selector", MAKE).click()
+    wait(lambda: pages.find_element("css selector", "img.picture").size["width"] == 256)
+    assert pages.find_elements("css selector", MAKE) == []
+    pages.refresh()  # and stays
+    assert pages.execute_script("return document.querySelector('img.picture').naturalWidth") == 128
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("how", ["button", "other page", "closed"])
+def test_a_job_ends_with_its_page(pages: Any, vgg16: Explorer, how: str) -> None:
+    base = vgg16.url.partition("/?")[0]
+    url = f"{base}/m/vgg16/block5_conv2/{len(how)}"
+    if how == "closed":
+        own = pages.current_window_handle
+        pages.switch_to.new_window("tab")
+    job = started(pages, url)
+    if how == "button":
+        pages.find_element("css selector", "[data-job] button").click()
+        wait(lambda: "cancelled" in pages.find_element("css selector", "[role=alert]").text)
+    elif how == "closed":
+        pages.close()
+        pages.switch_to.window(own)
+    else:
+        pages.get(f"{base}/sql")
+    wait(lambda: vgg16.get(job).json["state"] == "failed")
+    pages.get(url)
+    assert pages.find_elements("css selector", MAKE)

@@ -104,6 +104,9 @@ def test_only_pages_of_the_server_may_do_more_than_read(classic: Explorer) -> No
             assert classic.send(method, "/", Origin=origin).status == 403
         assert classic.send(method, "/", Origin=own, Sec_Fetch_Site="same-site").status == 403
         assert classic.send(method, f"/?{token_of(classic)}", Origin=own, Cookie=None).status == 403
+        for site in (None, "none", "same-site", "cross-site"):  # a frame of another site has no origin
+            assert classic.send(method, "/", Origin="null", Sec_Fetch_Site=site).status == 403
+        assert classic.send(method, "/", Origin="null", Sec_Fetch_Site="same-origin").status == 405
         assert classic.send(method, "/", Origin=own).status == 405  # as nothing can be changed
 
 
