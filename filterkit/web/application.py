@@ -21,10 +21,10 @@ from filterkit.web import links, page_pictures, pages, searches
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
+from filterkit.workbench import Workbench
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
-    from filterkit.workbench import Workbench
 
 
 class _Number(IntegerConvertor):
@@ -38,7 +38,9 @@ register_url_convertor("number", _Number())
 QUICK, HEAVY = "quick", "heavy"
 """The workers: one for the pages of one model, one for what takes longer: searches and charts."""
 
-PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
+Pages = tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...]
+
+PAGES: Pages = (
     ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
@@ -62,11 +64,28 @@ FRESH = {"Cache-Control": "private, no-cache"}
 """Of pages, so that a reload shows what other processes changed."""
 
 
-def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
-    """The application on a catalog; its ``state.workers`` have to be closed."""
+def application(
+    catalog: str | os.PathLike[str] | None,
+    registry: Registry,
+    *,
+    pages: Pages = PAGES,
+    workbench: type[Workbench] = Workbench,
+    is_static: bool = False,
+) -> Starlette:
+    """The application on a catalog; its ``state.workers`` have to be closed.
+
+    Parameters
+    ----------
+    pages
+        Paths, what their pages show, and the worker that finds it.
+    workbench
+        What the workers open.
+    is_static
+        Whether the pages become files.
+    """
     made = Starlette(
         routes=[
-            *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            *(Route(place, _page(view, worker)) for place, view, worker in pages),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES
@@ -77,7 +96,8 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
+    made.state.is_static = is_static
+    made.state.workers = {name: Worker(catalog, registry, workbench) for name in (QUICK, HEAVY)}
     return made
 
 

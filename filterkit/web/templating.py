@@ -27,7 +27,10 @@ def render(template: str, values: Mapping[str, Any], request: Request) -> str:
     every = {name: list(filter(None, request.query_params.getlist(name))) for name in given}
     as_format = {form: place + links.query(every, format=form) for form in ("json", "csv")}
     page = _environment().get_template(template)
-    return page.render({"as_format": as_format, "given": given, "place": place, **values})
+    is_static = getattr(request.app.state, "is_static", False)
+    return page.render(
+        {"as_format": as_format, "given": given, "place": place, "is_static": is_static, **values}
+    )
 
 
 @cache

@@ -45,8 +45,13 @@ class Worker:
     one, it is opened again.
     """
 
-    def __init__(self, catalog: str | os.PathLike[str] | None, registry: Registry) -> None:
-        self._catalog, self._registry = catalog, registry
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None,
+        registry: Registry,
+        workbench: type[Workbench] = Workbench,
+    ) -> None:
+        self._catalog, self._registry, self._workbench = catalog, registry, workbench
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[Workbench], Any]] | None] = SimpleQueue()
         # A daemon, as nothing can interrupt a job, and Ctrl-C should not wait for a long one.
         self._thread = threading.Thread(target=self._work, name="filterkit", daemon=True)
@@ -111,7 +116,7 @@ class Worker:
 
     def _opened(self) -> Workbench:
         if self._bench is None:
-            self._bench = Workbench(self._catalog, progress=False, registry=self._registry)
+            self._bench = self._workbench(self._catalog, progress=False, registry=self._registry)
         file = None
         with suppress(OSError):
             status = self._bench.path.stat()
