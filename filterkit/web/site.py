@@ -30,6 +30,9 @@ KINDS = ("models", "layers", "filters", "kernels")
 SAMPLES = {"models": 2, "layers": 3, "filters": 6, "kernels": 2}
 """How many pages of each kind are made to estimate the size of all."""
 
+MOST_PARTS = 20
+"""How many pages of a list are made for the estimate."""
+
 MOST_FILES, MOST_BYTES = 200_000, 4_000_000_000
 LARGE_FILES, LARGE_BYTES = 5_000, 200_000_000
 """From here on, a person is asked first."""
@@ -112,7 +115,8 @@ class Site:
 
     def estimate(self) -> Estimate:
         """What it would write, from samples of its pages."""
-        pages, files, size, seconds = (dict.fromkeys(KINDS, 0) for _ in range(4))
+        pages, files, size = (dict.fromkeys(KINDS, 0) for _ in range(3))
+        seconds = dict.fromkeys(KINDS, 0.0)
         with SitePages(self._catalog, self._registry, self._scope) as site:
             site.make("/")  # opens the catalog, which takes its time once
             for kind in KINDS:
@@ -123,10 +127,21 @@ class Site:
                 chosen = {round(each * (count - 1) / max(1, wanted - 1)) for each in range(wanted)}
                 urls = [url for number, url in enumerate(self._scope.pages(kind)) if number in chosen]
                 start = time.perf_counter()
-                made = [each for url in urls for each in _with_parts(site, url)]
+                made = [each for url in urls for each in self._with_parts(site, url)]
                 seconds[kind] = (time.perf_counter() - start) / wanted * count
                 files[kind], size[kind] = self._extrapolated(kind, made, count / wanted)
         return Estimate(pages, files, size, seconds)
+
+    def _with_parts(self, site: SitePages, url: str) -> list[Made]:
+        """A page, the other pages of its list, and what else belongs to it, e.g. observations to a model."""
+        made, seen = [site.make(url)], {url}
+        for each in made:
+            for link in each.links:
+                belongs = link.startswith(f"{url}?") or self._scope.is_part(url, link)
+                if belongs and link not in seen and len(seen) < MOST_PARTS:
+                    seen.add(link)
+                    made.append(site.make(link))
+        return made
 
     def _extrapolated(self, kind: str, made: Sequence[Made], factor: float) -> tuple[int, int]:
         """How many files there are if all pages are like these, and their bytes.
@@ -199,7 +214,7 @@ class Site:
 
         pool = ProcessPoolExecutor(count, get_context("spawn"), _start, (self._catalog, self._scope, folder))
         try:
-            yield partial(pool.submit, _make), count * AHEAD
+            yield (lambda url: pool.submit(_make, url)), count * AHEAD
         except BrokenProcessPool as error:
             raise FilterkitError(
                 "a process that makes pages ended", hint="is there enough memory?"
@@ -252,21 +267,10 @@ def _make(url: str) -> _Written:
     return _write(site, folder, url)
 
 
-def _with_parts(site: SitePages, url: str) -> list[Made]:
-    """A page, and the other pages of its list."""
-    made, seen = [site.make(url)], {url}
-    for each in made:
-        for link in each.links:
-            if link not in seen and link.startswith(f"{url}?") and len(seen) < 20:
-                seen.add(link)
-                made.append(site.make(link))
-    return made
-
-
 def _check(files: int, size: int, about: str) -> None:
     if files > MOST_FILES or size > MOST_BYTES:
         raise UsageError(
-            f"the export has {about}{files:,} files and {size / 1e6:,.0f} MB; the limit is {MOST_FILES:,} files "
-            f"and {MOST_BYTES / 1e6:,.0f} MB",
+            f"the export has {about}{files:,} files and {size / 1e6:,.0f} MB; the limit is "
+            f"{MOST_FILES:,} files and {MOST_BYTES / 1e6:,.0f} MB",
             hint="fewer layers, filters or kernels, e.g. vgg16/block1_*/0:32",
         )

@@ -1,7 +1,7 @@
 """The folder of an export: complete or not there, and never over files of others.
 
-Everything is written to a folder beside it, which takes its place in the end. A manifest lists what was written, so
-that a later export knows which files may go.
+Everything is written to a folder beside it, which takes its place in the end. A manifest lists what was
+written, so that a later export knows which files may go.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ Attributes = Sequence[tuple[str, str | None]]
 Link = Callable[[str], str | None]
 
 
-def rewrite(text: str, *, page: Link, resource: Link, hidden: Callable[[str], str]) -> str:
+def rewrite(text: str, *, page: Link, resource: Link, part: Link, hidden: Callable[[str], str]) -> str:
     """A page as it stands in a folder.
 
     Parameters
@@ -42,24 +42,27 @@ def rewrite(text: str, *, page: Link, resource: Link, hidden: Callable[[str], st
         The link to a page, from its URL; None if it is not exported.
     resource
         The link to a picture, style or script; None if there is none, or it needs the server.
+    part
+        The HTML of a section that a script would load, from the URL in its ``data-panel``.
     hidden
         A text without folders of this computer.
     """
-    made = _Rewriter(page, resource, hidden)
+    made = _Rewriter(page, resource, part, hidden)
     made.feed(text)
     made.close()
     return "".join(made.written)
 
 
 class _Rewriter(HTMLParser):
-    def __init__(self, page: Link, resource: Link, hidden: Callable[[str], str]) -> None:
+    def __init__(self, page: Link, resource: Link, part: Link, hidden: Callable[[str], str]) -> None:
         super().__init__(convert_charrefs=False)
         self.written: list[str] = []
-        self._page, self._resource, self._hidden = page, resource, hidden
+        self._page, self._resource, self._part, self._hidden = page, resource, part, hidden
         self._skipped, self._depth = "", 0  # the element that goes, and how often it is nested in itself
         self._open: list[str] = []  # the elements that matter here
         self._links: list[str] = []  # what the open links became
         self._lacks_script = False
+        self._late: str | None = None  # the content of the section that begins, instead of its note
         self._ends = False  # whether the current tag of an SVG ends its element
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
@@ -81,6 +84,15 @@ class _Rewriter(HTMLParser):
             self._link(tag, attrs, attributes)
         elif tag in SOURCES:
             self._load(tag, attrs, attributes)
+        elif tag == "section" and attributes.get("data-panel"):
+            self._late = self._part(attributes["data-panel"] or "")
+            self._write(tag, attrs, {**self._hidden_in(attrs), "data-panel": None})
+        elif tag == "p" and self._late is not None:
+            text, self._late = self._late, None
+            self._drop(tag)
+            self.written.append(
+                rewrite(text, page=self._page, resource=self._resource, part=self._part, hidden=self._hidden)
+            )
         else:
             self._write(tag, attrs, self._hidden_in(attrs))
         if tag == "head":

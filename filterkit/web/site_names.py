@@ -1,8 +1,8 @@
 """The names of the files of an export: one for each URL, valid on every operating system.
 
-Names of models and layers come from files of others. A name here consists of ``a-z 0-9 - _ . ~ = ,`` only, so that
-Windows, macOS and Linux store it as it is, and it needs no quoting in a URL. Different URLs have different names,
-also where case does not matter.
+Names of models and layers come from files of others. A name here consists of ``a-z 0-9 - _ . ~ = ,`` only, so
+that Windows, macOS and Linux store it as it is, and it needs no quoting in a URL. Different URLs have
+different names, also where case does not matter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ RESOURCES = (*PICTURES, ".css", ".js", ".ico", ".woff2")
 SUFFIXES = (".html", ".json", ".csv", *RESOURCES)
 """Of the files that are written."""
 
-FORMATS = {"json": ".json", "csv": ".csv"}
+FORMATS = {"json": ".json", "csv": ".csv", "png": ".png"}
+DATA = ("json", "csv")
 
 
 def canonical(url: str) -> str:
@@ -57,10 +58,10 @@ def file_name(url: str) -> str:
     """
     path, query = parts(url), parse_qsl(url.partition("?")[2], keep_blank_values=True)
     suffix = ".html"
-    if is_resource(url):
+    if path[-1].endswith(RESOURCES) and is_resource(url):
         path[-1], dot, kind = path[-1].rpartition(".")
         suffix = dot + kind
-    if form_of(url) in FORMATS:
+    elif form_of(url) in FORMATS:
         suffix, query = FORMATS[form_of(url)], [each for each in query if each[0] != "format"]
     if path == [""]:
         *folders, name = ("index",)
@@ -79,9 +80,9 @@ def form_of(url: str) -> str:
 
 
 def is_resource(url: str) -> bool:
-    """Whether a URL is that of a picture, style or script, by its suffix; pages of addresses never are."""
+    """Whether a URL is that of a picture, style or script; paths of addresses may have any suffix."""
     path = url.partition("?")[0]
-    return path.endswith(RESOURCES) and not path.startswith("/m/")
+    return form_of(url) == "png" or (path.endswith(RESOURCES) and not path.startswith("/m/"))
 
 
 def is_safe(name: str) -> bool:

@@ -102,6 +102,7 @@ class SitePages:
                 body.decode(),
                 page=lambda href: self._page(url, name, href, made),
                 resource=lambda source: self._resource(name, urljoin(url, source), made),
+                part=lambda source: self._part(urljoin(url, source)),
                 hidden=lambda text: self._hidden(text, "html"),
             )
             body = text.encode()
@@ -124,6 +125,11 @@ class SitePages:
         else:
             made.links.append(target)
         return relative(name, file_name(target)) + end
+
+    def _part(self, url: str) -> str | None:
+        """The HTML of a part that a script would load after the page."""
+        status, kind, body = self._get(f"{url}{'&' if '?' in url else '?'}fragment=1")
+        return body.decode() if status == 200 and kind == "text/html" else None
 
     def _data(self, url: str, made: Made) -> None:
         """Make the data of a page, right after the page, as what it shows does not have to be found again."""

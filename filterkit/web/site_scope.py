@@ -1,4 +1,4 @@
-"""What is exported: the pages of the models, layers, filters and kernels that addresses select, and their parts."""
+"""What is exported: the pages of what addresses select, and what belongs to these pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from filterkit.errors import UsageError
 from filterkit.web import links
-from filterkit.web.site_names import FORMATS, is_resource, parts
+from filterkit.web.site_names import DATA, is_resource, parts
 
 if TYPE_CHECKING:
     from filterkit.workbench import Workbench
@@ -71,21 +71,26 @@ class Scope:
     def includes(self, source: str, target: str) -> bool:
         """Whether a page is exported that another one leads to; both URLs are canonical.
 
-        A list goes on for all its pages. What is sorted, or meets a condition, is exported as far as it is one
-        link away from the list.
+        Lists have all their pages. What is sorted, or meets a condition, is exported as far as it is one link
+        away from the list.
         """
         path, _, query = target.partition("?")
         if not self._has(path):
             return False
         changed = [each for each in parse_qsl(query, keep_blank_values=True) if each[0] != "page"]
         formats = [value for name, value in changed if name == "format"]
-        if formats and formats[-1] not in FORMATS:
+        if formats and formats[-1] not in DATA:
             return False
         wanted = [each for each in changed if each[0] != "format"]
         own = [each for each in parse_qsl(source.partition("?")[2]) if each[0] != "page"]
         if not wanted:
             return True
         return (bool(formats) and wanted == own) or (not formats and not own and len(wanted) < 4)
+
+    def is_part(self, model: str, url: str) -> bool:
+        """Whether a page belongs to that of a model, and to none of its layers; both are URLs."""
+        place = parts(url)
+        return url.startswith(f"{model}/") and len(place) > 2 and place[2] not in self.all_layers[place[1]]
 
     def _has(self, path: str) -> bool:
         """Whether the page of a path is exported; queries apart."""
@@ -141,8 +146,8 @@ def selected(bench: Workbench, addresses: Collection[str], *, kernels: bool, dep
                     dict.fromkeys(_kernels(bench, key, number, part, counts[key]))
                 )
     models: dict[str, dict[str, Layer]] = {}
-    for (model, name), found in filters.items():
-        layer = Layer(found, chosen.get((model, name), {}))
+    for (model, name), numbers in filters.items():
+        layer = Layer(numbers, chosen.get((model, name), {}))
         models.setdefault(model, {})[name] = layer
     every = {model: frozenset(bench.layers(model)["layer"]) for model in models}
     scope = Scope(models, every, depth)
