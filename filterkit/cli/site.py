@@ -14,7 +14,7 @@ from filterkit.cli.support.shared_options import complete_address
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
-    from filterkit.web.site import Estimate
+    from filterkit.web.site_export import Estimate
 
 COLUMNS = ("pages", "count", "files", "size", "seconds")
 
@@ -47,7 +47,7 @@ def site(
     filterkit. An estimate of their size, from samples, comes first.
     """
     with missing_extra():
-        from filterkit.web.site import Site
+        from filterkit.web.site_export import Site
         from filterkit.web.site_folder import check_folder
 
     from filterkit.workbench import progress_of

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from chromium import place, sized, wait
 from explorer import Explorer
 
-REQUIRE_BROWSER = os.environ.get("FILTERKIT_REQUIRE_BROWSER", "") not in ("", "0")
-"""Set in CI: without Chromium, the tests fail instead of being skipped."""
-
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--window-size=1280,800"),
-)
 PAGES = (
     *("/", "/m/vgg16", "/m/vgg16/block1_conv1?sort=l2_norm", "/m/vgg16/block2_conv1/7"),
     *("/m/vgg16/block2_conv1/7/3", "/filters", "/similar?query=classic/edge_sobel_x/0/0", "/diff", "/sql"),
@@ -45,52 +33,12 @@ return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
 """
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    browsers = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    found, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
-    if not (found and driver):
-        if REQUIRE_BROWSER:
-            pytest.fail("there is no Chromium with its chromedriver")
-        pytest.skip("needs Chromium and its chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = found
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as made:
-        yield made
-
-
 @pytest.fixture
 def pages(browser: Any, vgg16: Explorer) -> Any:
     """A browser that has opened the printed address."""
     browser.get(vgg16.url)
     browser.get_log("browser")
     return browser
-
-
-def sized(browser: Any, width: int, theme: str = "light") -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-
-
-def place(browser: Any) -> str:
-    return urlsplit(browser.current_url).path
-
-
-def wait(until: Callable[[], bool]) -> None:
-    """Keys do not wait for the page that they open."""
-    deadline = time.monotonic() + 30
-    while True:
-        with suppress(Exception):  # the page is being replaced
-            if until():
-                return
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.zoo
