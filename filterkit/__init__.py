@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from filterkit.graph.view.view import GraphView
     from filterkit.graph.view.walk import attributes
     from filterkit.plugins.hookspecs import hookimpl
-    from filterkit.plugins.protocols import Contribution
+    from filterkit.plugins.protocols import Contribution, PanelContent
     from filterkit.records import (
         FetchedModel,
         FilterBank,
@@ -52,6 +52,7 @@ _HOMES = {
     "Normalized": "filterkit.records",
     "NotConstant": "filterkit.graph.view.constants",
     "ObserveEvent": "filterkit.records",
+    "PanelContent": "filterkit.plugins.protocols",
     "Preprocessing": "filterkit.records",
     "Skipped": "filterkit.records",
     "Shell": "filterkit.cli.shell",
@@ -89,6 +90,7 @@ __all__ = [
     "Normalized",
     "NotConstant",
     "ObserveEvent",
+    "PanelContent",
     "Preprocessing",
     "Shell",
     "Skipped",

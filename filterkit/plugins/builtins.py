@@ -230,6 +230,27 @@ class ImageSources:
         )
 
 
+class Panels:
+    """In the order in which they are on pages."""
+
+    @hookimpl
+    def filterkit_panels(self) -> Contributions:
+        panels = "filterkit.web.panels"
+        return (
+            Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
+            Contribution("expanded", "A filter, multiplied out to pixels", f"{panels}.expanded:Expanded"),
+            Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),
+            Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),
+            Contribution(
+                "metrics", "Metrics of a filter, explained", f"{panels}.filter_metrics:FilterMetrics"
+            ),
+            Contribution(
+                "classic", "Classic kernels nearest to a kernel", f"{panels}.similar:NearestClassic"
+            ),
+            Contribution("similar", "Similar filters or kernels of the model", f"{panels}.similar:Similar"),
+        )
+
+
 BUILTINS: dict[str, object] = {
     "filterkit.sources": Sources(),
     "filterkit.extractors": Extractors(),
@@ -240,5 +261,6 @@ BUILTINS: dict[str, object] = {
     "filterkit.gradients": Gradients(),
     "filterkit.attributions": Attributions(),
     "filterkit.image-sources": ImageSources(),
+    "filterkit.panels": Panels(),
 }
 """Plugin name to plugin."""

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
@@ -19,6 +18,8 @@ from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.gradient_contract import CheckedGradientRule
 from filterkit.plugins.image_source_contract import CheckedImageSource
 from filterkit.plugins.metric_contract import CheckedMetric
+from filterkit.plugins.panel_contract import CheckedPanel
+from filterkit.plugins.plain_rows import watched
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row, WeightExtractor
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
@@ -270,6 +271,7 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "attribution": (CheckedAttribution, (protocols.AttributionMethod,)),
     "image-source": (CheckedImageSource, (protocols.ImageSource,)),
     "response-metric": (CheckedResponseMetric, (protocols.ResponseMetric,)),
+    "panel": (CheckedPanel, (protocols.Panel,)),
 }
 """Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()
@@ -318,44 +320,9 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         )
     if isinstance(wrapped, CheckedGradientRule) and not wrapped.well_formed:
         contract_error(plugin, doing, "has operators that are not a tuple of pairs of domain and type")
+    if isinstance(wrapped, CheckedPanel):
+        with blame(plugin, doing):
+            problem = wrapped.problem()
+        if problem:
+            contract_error(plugin, doing, problem)
     return wrapped
-
-
-SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
-
-
-def watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
-    """Rows with plain Python values; exceptions raised while computing them are also appended to `failed`.
-
-    Raises
-    ------
-    TypeError
-        If one of them is not a mapping.
-    """
-    try:
-        for row in rows:
-            if not isinstance(row, Mapping):
-                raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
-            # Fast path, as there may be millions of rows and most contain only scalars.
-            is_plain = SCALARS.issuperset(map(type, row.values()))
-            yield row if is_plain else {name: _plain(value) for name, value in row.items()}
-    except Exception as error:
-        failed.append(error)
-        raise
-
-
-def _plain(value: Any) -> Any:
-    """Convert numbers and arrays of NumPy, PyTorch and others to Python numbers and lists."""
-    if type(value) in SCALARS:
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, type) or not hasattr(value, "tolist"):
-        return value
-    kind = getattr(getattr(value, "dtype", None), "str", None)
-    if kind in ("<M8[ns]", "<m8[ns]"):  # finer than Python's datetime; would become integers
-        value = value.astype(kind.replace("ns", "us"))
-    made = value.tolist()
-    return _plain(made) if kind == "|O" else made

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ModelSource,
         Normalizer,
         OutputFormat,
+        Panel,
         Renderer,
         ResponseMetric,
         WeightExtractor,
@@ -80,6 +81,11 @@ def filterkit_image_sources() -> Iterable[Contribution[ImageSource]]:  # type: i
 @hookspec
 def filterkit_response_metrics() -> Iterable[Contribution[ResponseMetric]]:  # type: ignore[empty-body]
     """Response metrics: statistics of filters over the pictures of an observation (`ResponseMetric`)."""
+
+
+@hookspec
+def filterkit_panels() -> Iterable[Contribution[Panel]]:  # type: ignore[empty-body]
+    """Panels: what pages of the explorer show (`Panel`)."""
 
 
 @hookspec

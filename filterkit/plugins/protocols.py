@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TextIO, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         SourceImage,
         TileSheet,
     )
+    from filterkit.results.rows import Rows
+    from filterkit.workbench import Workbench
 
     Summary = dict[str, NDArray[np.generic]]
 
@@ -227,5 +229,68 @@ class ImageSource(Protocol):
 
         They have the same names in the same order every time, as work that was interrupted continues after
         those that are done. Nothing is read until `SourceImage.read` is called.
+        """
+        ...
+
+
+PanelKind = Literal["model", "layer", "filter", "kernel"]
+"""What a page of the explorer is about."""
+
+
+@dataclass(frozen=True)
+class PanelContent:
+    """What a panel shows: a table, pictures, both, or a template that arranges them.
+
+    Attributes
+    ----------
+    rows
+        A table: a result of the workbench, or a sequence of mappings. Values of columns named ``address``,
+        or ending with it, are links with thumbnails. The page offers all rows as JSON and CSV.
+    columns
+        The columns to show, in order; by default those of the rows.
+    caption
+        One line about the table.
+    sheets
+        Pictures by their captions, which are also their names in URLs; each value is a pixel, enlarged.
+    template
+        A Jinja template of the plugin, ``"package:file.html"``: the file in the folder ``templates`` of the
+        package. It writes everything; without one, the explorer shows the sheets, then the rows.
+    values
+        Variables of the template. Everything that it writes is escaped.
+    """
+
+    rows: Rows | Sequence[Row] | None = None
+    columns: tuple[str, ...] = ()
+    caption: str = ""
+    sheets: Mapping[str, TileSheet] = field(default_factory=dict)
+    template: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Panel(Protocol):
+    """A part of pages of the explorer.
+
+    A panel with ``heavy = True`` is loaded after the rest of the page. One with ``narrow = True`` may stand
+    beside another narrow one.
+    """
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def kinds(self) -> tuple[PanelKind, ...]:
+        """The pages that it is for."""
+        ...
+
+    def show(
+        self, bench: Workbench, address: str, options: Mapping[str, str]
+    ) -> PanelContent | Rows | Sequence[Row] | TileSheet | None:
+        """What there is to show for the address of the page; None leaves the panel out.
+
+        Parameters
+        ----------
+        options
+            The query of the page's URL, which anybody may have written: ``?observation=photos``.
         """
         ...

@@ -19,6 +19,7 @@ from filterkit.plugins.host import PluginHost
 from filterkit.plugins.image_source_contract import CheckedImageSource
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.options import Option, coerce_options, options_of, parse_spec, to_text
+from filterkit.plugins.panel_contract import CheckedPanel
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
@@ -154,6 +155,8 @@ class Registry:
     def create(
         self, kind: Literal["response-metric"], spec: str, **options: Any
     ) -> CheckedResponseMetric: ...
+    @overload
+    def create(self, kind: Literal["panel"], spec: str, **options: Any) -> CheckedPanel: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
         """Create the object that a spec string describes, wrapped to validate what it returns.
@@ -203,6 +206,7 @@ Kind = Literal[
     "attribution",
     "image-source",
     "response-metric",
+    "panel",
 ]
 
 HOOKS: dict[Kind, str] = {
@@ -216,6 +220,7 @@ HOOKS: dict[Kind, str] = {
     "attribution": "filterkit_attributions",
     "image-source": "filterkit_image_sources",
     "response-metric": "filterkit_response_metrics",
+    "panel": "filterkit_panels",
 }
 """The hook of each kind."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from filterkit.testing.image_source_check import check_image_source
     from filterkit.testing.metric_check import check_metric
     from filterkit.testing.normalizer_check import check_normalizer
+    from filterkit.testing.panel_check import check_panel
     from filterkit.testing.private import private_names
     from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
@@ -49,6 +50,7 @@ _HOMES = {
     "check_image_source": "filterkit.testing.image_source_check",
     "check_metric": "filterkit.testing.metric_check",
     "check_normalizer": "filterkit.testing.normalizer_check",
+    "check_panel": "filterkit.testing.panel_check",
     "check_renderer": "filterkit.testing.renderer_check",
     "check_response_metric": "filterkit.testing.response_metric_check",
     "check_source": "filterkit.testing.source_check",
@@ -75,6 +77,7 @@ __all__ = [
     "check_image_source",
     "check_metric",
     "check_normalizer",
+    "check_panel",
     "check_renderer",
     "check_response_metric",
     "check_source",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,15 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, page_pictures, pages, searches
+from filterkit.web import links, page_pictures, pages, panel_sections, searches
 from filterkit.web.pages import Page
+from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
 from filterkit.workbench import Workbench
 
 if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
     from filterkit.plugins.registry import Registry
 
 
@@ -70,7 +72,6 @@ def application(
     *,
     pages: Pages = PAGES,
     workbench: type[Workbench] = Workbench,
-    is_static: bool = False,
 ) -> Starlette:
     """The application on a catalog; its ``state.workers`` have to be closed.
 
@@ -80,8 +81,6 @@ def application(
         Paths, what their pages show, and the worker that finds it.
     workbench
         What the workers open.
-    is_static
-        Whether the pages become files.
     """
     made = Starlette(
         routes=[
@@ -96,7 +95,6 @@ def application(
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.is_static = is_static
     made.state.workers = {name: Worker(catalog, registry, workbench) for name in (QUICK, HEAVY)}
     return made
 
@@ -111,17 +109,51 @@ async def go(request: Request) -> Response:
 
 def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
     def respond(bench: Workbench, request: Request) -> Response:
-        page = view(bench, request)
-        form = request.query_params.get("format")
+        page, form = view(bench, request), request.query_params.get("format")
+        on = _panel_page(bench, request, page)
+        if on is not None and "panel" in request.query_params:
+            return _panel(bench, request, on)
         if form is not None:
             if page.error is not None:
                 raise page.error
-            return _table(bench, page, form)
+            return _table(bench, page.rows, page.columns, form)
         values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
+        if on is not None:
+            values["sections"] = panel_sections.sections(bench, on)
         status = 200 if page.error is None else _status(page.error)
         return Response(render(page.template, values, request), status, FRESH, "text/html")
 
     return _endpoint(respond, worker)
+
+
+def _panel_page(bench: Workbench, request: Request, page: Page) -> PanelPage | None:
+    if page.kind is None:
+        return None
+    given = dict(request.query_params)
+    return PanelPage(page.kind, page.address, request.url.path, given, page_pictures.urls(bench))
+
+
+def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
+    """One panel of a page: its rows, a sheet, its HTML for a page that has loaded, or a page of its own."""
+    name, form = page.given["panel"], page.given.get("format")
+    if form == "png":
+        png = panel_sections.sheet_png(bench, page, name, page.given.get("sheet", ""))
+        return Response(png, media_type="image/png", headers=FRESH)
+    if form is not None:
+        found = panel_sections.content(bench, page, name)
+        if found.rows is None:
+            raise NotFoundError(f"panel '{name}' has no rows")
+        return _table(bench, found.rows, tuple(found.rows[0] if found.rows else found.columns), form)
+    section = panel_sections.section(bench, page, name)
+    values = {
+        "section": section,
+        "title": f"{section.title} – {page.address}",
+        "address": page.address,
+        "page_url": page.place + links.query(page.options),
+        "picture": page.picture,
+    }
+    template = "panel_fragment.html" if "fragment" in page.given else "panel.html"
+    return Response(render(template, values, request), 200, FRESH, "text/html")
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
@@ -129,7 +161,8 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
 
     async def endpoint(request: Request) -> Response:
         try:
-            found: Response = await request.app.state.workers[worker].run(
+            chosen = HEAVY if "panel" in request.query_params else worker  # a panel may take long
+            found: Response = await request.app.state.workers[chosen].run(
                 request, lambda bench: respond(bench, request)
             )
         except GoneError:
@@ -148,12 +181,12 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
     return endpoint
 
 
-def _table(bench: Workbench, page: Page, form: str) -> Response:
-    """The rows of a page as JSON or CSV, as the command line writes them."""
+def _table(bench: Workbench, rows: Iterable[Row], columns: Sequence[str], form: str) -> Response:
+    """Rows as JSON or CSV, as the command line writes them."""
     if form not in MEDIA_TYPES:
         raise UsageError(f"a page cannot be written as '{form}'", hint=f"format={' or '.join(MEDIA_TYPES)}")
     stream = io.StringIO()
-    bench.registry.create("format", form).write(page.rows, tuple(page.columns), stream)
+    bench.registry.create("format", form).write(rows, tuple(columns), stream)
     return Response(stream.getvalue(), media_type=MEDIA_TYPES[form], headers=FRESH)
 
 

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
+from filterkit.web.panels.kernel_weights import numbers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from filterkit.plugins.protocols import Row
+    from filterkit.plugins.protocols import PanelKind, Row
     from filterkit.results.rows import Rows
     from filterkit.workbench import Workbench
 
 MODELS, FILTERS = 50, 60
 """How many models and filters are on a page."""
-
-MOST_VALUES = 1024
-"""Kernels with more values are not shown as numbers."""
 
 NAMES = ("address", "model", "layer", "filter", "label")
 """Columns of filters that are no metrics."""
@@ -39,6 +36,8 @@ class Page:
         The data of the page, for ``?format=json`` and ``?format=csv``.
     error
         Why what a person typed into its form shows nothing.
+    kind, address
+        What the panels on it are about.
     """
 
     template: str
@@ -46,6 +45,8 @@ class Page:
     columns: Sequence[str]
     values: dict[str, Any] = field(default_factory=dict)
     error: FilterkitError | None = None
+    kind: PanelKind | None = None
+    address: str = ""
 
 
 def models(bench: Workbench, request: Request) -> Page:
@@ -86,7 +87,7 @@ def model(bench: Workbench, request: Request) -> Page:
         ),
         "python": python_lines(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
     }
-    return Page("model.html", rows, columns, values)
+    return Page("model.html", rows, columns, values, kind="model", address=name)
 
 
 def layer(bench: Workbench, request: Request) -> Page:
@@ -112,7 +113,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         number = page_number(request, count, FILTERS)
         upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
     except FilterkitError as error:  # what a person typed
-        return Page("layer.html", (), (), form, error)
+        return Page("layer.html", (), (), form, error, "layer", address)
     options = [
         *([f"--where {word(where)}"] if where else ()),
         *([f"--sort {word(order)}"] if order else ()),
@@ -132,31 +133,20 @@ def layer(bench: Workbench, request: Request) -> Page:
             [f"bench.filters({address!r}, where={where!r}, sort={order!r})", f"bench.sheet({address!r})"],
         ),
     }
-    return Page("layer.html", (), (), values | paging(number, count, FILTERS))
+    return Page("layer.html", (), (), values | paging(number, count, FILTERS), kind="layer", address=address)
 
 
 def filter_(bench: Workbench, request: Request) -> Page:
-    """One filter: its kernels, metrics, exemplars, and the filters similar to it."""
+    """One filter; what there is to see of it are panels."""
     row, number = _layer(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
-    each = row["kernels"] // row["filters"]
-    drawn = kernels_address(address, each)
     values = {
         "title": address,
         "row": row,
         "number": number,
         "about": found[0],
-        "metrics": [name for name in found.columns if name not in NAMES],
-        "meanings": meanings(bench, "filter"),
-        "kernels": each,
-        "most_kernels": MOST_KERNELS,
-        "drawn": drawn,
-        "sheet": attempt(lambda: _sheet(bench, drawn)),
-        "gap": GAP,
-        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
-        "observations": [one["observation"] for one in bench.observations(row["model"])],
-        "exemplars": attempt(lambda: bench.exemplars(address, top=EXEMPLARS)),
+        "kernels": row["kernels"] // row["filters"],
         "commands": command_lines(
             bench,
             [
@@ -172,54 +162,27 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
         ),
     }
-    return Page("filter.html", found, found.columns, values)
-
-
-def _sheet(bench: Workbench, address: str) -> dict[str, Any]:
-    """Where the kernels of a filter are in their picture, in its pixels."""
-    sheet, scale = kernels_sheet(bench, address)
-    height, width = (side * scale + GAP for side in sheet.tile_shape)
-    return {
-        "count": sheet.count,
-        "columns": sheet.columns,
-        "cell": (height, width),
-        "size": (sheet.rows * height + GAP, sheet.columns * width + GAP),
-    }
+    return Page("filter.html", found, found.columns, values, kind="filter", address=address)
 
 
 def kernel(bench: Workbench, request: Request) -> Page:
-    """One kernel: its numbers, and the kernels similar to it."""
+    """One kernel; what there is to see of it are panels."""
     row = _layer(bench, request)
     filter_number, number = (int(request.path_params[name]) for name in ("filter", "kernel"))
     address = f"{row['address']}/{filter_number}/{number}"
-    weights = bench.bank(address)[0, 0]
-    about = {
-        "address": address,
-        "shape": list(weights.shape),
-        "min": float(weights.min()),
-        "max": float(weights.max()),
-        "mean": float(weights.mean()),
-        "l2_norm": float((weights.astype("float64") ** 2).sum() ** 0.5),
-        "values": weights.tolist(),
-    }
+    about = numbers(address, bench.bank(address)[0, 0])
     values = {
         "title": address,
         "row": row,
         "filter": filter_number,
         "number": number,
-        "about": about,
         "kernels": row["kernels"] // row["filters"],
-        "table": _as_table(weights) if weights.size <= MOST_VALUES else None,
-        "classic": attempt(
-            lambda: bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=3)
-        ),
-        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "commands": command_lines(
             bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
         ),
         "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
     }
-    return Page("kernel.html", [about], tuple(about), values)
+    return Page("kernel.html", [about], tuple(about), values, kind="kernel", address=address)
 
 
 @dataclass(frozen=True)
@@ -285,11 +248,6 @@ def meanings(bench: Workbench, table: str) -> Mapping[str, Row]:
     responses = {f"response_{row['column']}": row for row in rows if row["table"] == "response"}
     own = {row["column"]: row for row in rows if row["table"] in ("response", table)}
     return {**responses, **own, **{row["column"]: row for row in rows if row["table"] == table}}
-
-
-def _as_table(weights: Any) -> list[list[list[float]]]:
-    """The values of a kernel as slices of lines: one slice if it has two dimensions, one line if one."""
-    return weights.reshape(-1, *(1, 1, *weights.shape)[-2:]).tolist()  # type: ignore[no-any-return]
 
 
 def word(text: str) -> str:

@@ -4,7 +4,9 @@ The text of a page is read by an HTML parser, and written as it was but for what
 
 - a link to a page that is not exported becomes its text, and nothing in the navigation;
 - forms, buttons and frames go; below a form stands what a person can do instead;
-- scripts that need the server go, and what stands in ``noscript`` for them is shown;
+- scripts that need the server go, and what stands in ``noscript`` for them is shown; sections that a script would
+  load are there;
+- what has the attribute ``data-live`` goes, and links with ``data-area`` go with all that is in them;
 - folders of this computer are removed from texts, as in ``title="/home/…/photo.png"``.
 """
 
@@ -74,7 +76,7 @@ class _Rewriter(HTMLParser):
             self._open.append(tag)
         if tag == "noscript" and self._lacks_script:
             return
-        if tag in FIELDS or tag in FRAMES or tag == "form":
+        if tag in FIELDS or tag in FRAMES or tag == "form" or "data-live" in attributes:
             self._drop(tag)
             if tag == "form" and "header" not in self._open:
                 self._instead(attributes.get("data-command"))

@@ -77,9 +77,7 @@ class SitePages:
             (place, _remembered(_contents(scope) if place == "/" else view), worker)
             for place, view, worker in PAGES
         )
-        self._application = application(
-            catalog, registry, pages=pages, workbench=_AnonymousWorkbench, is_static=True
-        )
+        self._application = application(catalog, registry, pages=pages, workbench=_AnonymousWorkbench)
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:

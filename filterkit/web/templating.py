@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from filterkit.errors import one_line
 from filterkit.web import links
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
 LONGEST = 200
@@ -27,16 +29,33 @@ def render(template: str, values: Mapping[str, Any], request: Request) -> str:
     every = {name: list(filter(None, request.query_params.getlist(name))) for name in given}
     as_format = {form: place + links.query(every, format=form) for form in ("json", "csv")}
     page = _environment().get_template(template)
-    is_static = getattr(request.app.state, "is_static", False)
-    return page.render(
-        {"as_format": as_format, "given": given, "place": place, "is_static": is_static, **values}
-    )
+    return page.render({"as_format": as_format, "given": given, "place": place, **values})
+
+
+def fragment(template: str, values: Mapping[str, Any]) -> Markup:
+    """The HTML of a part of a page; `template` may be of another package, ``"package:file.html"``."""
+    return Markup(_environment().get_template(template).render(values))
+
+
+class _Templates(BaseLoader):
+    """Templates of any package by ``package:file.html``, and our own by their file alone: ``parts.html``."""
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        package, _, file = template.rpartition(":")
+        return _of_package(package or "filterkit.web").get_source(environment, file)
+
+
+@cache
+def _of_package(package: str) -> PackageLoader:
+    return PackageLoader(package)
 
 
 @cache
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("filterkit.web"),
+        loader=_Templates(),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_plain,

@@ -26,6 +26,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
     "response-metric": (),
+    "panel": ("classic", "exemplars", "expanded", "kernels", "metrics", "similar", "weights"),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

@@ -258,6 +258,25 @@ def test_response_metrics(host: PluginHost) -> None:
     assert metric.values(metric.merge(found, found), 3)["response_sum"].tolist() == [80, 80, 80]
 
 
+def test_panels(host: PluginHost) -> None:
+    class Address:
+        title = "Address"
+        kinds = ("filter",)
+
+        def show(self, bench: Any, address: str, options: Any) -> list[Any]:
+            return [{"address": address}]
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_panels(self) -> Iterable[filterkit.Contribution[Address]]:
+            return [filterkit.Contribution("address", "The address of a filter", Address)]
+
+    host.add(Plugin(), name="filterkit-address", version="1")
+    panel = Registry(host).create("panel", "address")
+    shown = panel.show(None, "vgg16/block1_conv1/3", {})  # type: ignore[arg-type]
+    assert shown == filterkit.PanelContent([{"address": "vgg16/block1_conv1/3"}], ("address",))
+
+
 def test_commands(host: PluginHost) -> None:
     class Plugin:
         @filterkit.hookimpl

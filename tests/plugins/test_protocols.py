@@ -22,6 +22,7 @@ PROTOCOLS: dict[Kind, tuple[type, ...]] = {
     "attribution": (protocols.AttributionMethod,),
     "image-source": (protocols.ImageSource,),
     "response-metric": (protocols.ResponseMetric,),
+    "panel": (protocols.Panel,),
 }
 
 

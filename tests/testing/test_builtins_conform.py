@@ -31,6 +31,7 @@ from filterkit.testing import (
     check_image_source,
     check_metric,
     check_normalizer,
+    check_panel,
     check_renderer,
     check_source,
     node,
@@ -188,11 +189,17 @@ def test_image_sources_conform(tmp_path: Path, name: str) -> None:
     check_image_source(REGISTRY.create("image-source", name).inner, str(spec[name]), wrong=wrong)
 
 
+@pytest.mark.parametrize("name", REGISTRY.names("panel"))
+def test_panels_conform(name: str) -> None:
+    check_panel(REGISTRY.create("panel", name).inner, models=["classic"])
+
+
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
     assert not REGISTRY.names("response-metric")  # there is none to check
     assert {kind for kind, _ in OBJECTS} | {
-        *("extractor", "source", "gradient-rule", "attribution", "image-source", "response-metric")
+        *("extractor", "source", "gradient-rule", "attribution", "image-source", "response-metric"),
+        "panel",
     } == set(get_args(Kind))
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))

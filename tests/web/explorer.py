@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import subprocess
@@ -83,10 +84,16 @@ class Explorer:
 
 
 @contextmanager
-def exploring(catalog: Path, *options: str) -> Iterator[Explorer]:
+def exploring(catalog: Path, *options: str, **variables: str) -> Iterator[Explorer]:
+    """The explorer on a catalog, with options of `serve` and environment variables."""
     command = [sys.executable, "-m", "filterkit", "serve", "--catalog", str(catalog), "--port", "0", *options]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", cwd=catalog.parent
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=catalog.parent,
+        env={**os.environ, **variables},
     )
     try:
         assert process.stdout is not None

@@ -1,0 +1,1 @@
+"""filterkit's own panels: the parts of the pages of filters and kernels."""
