@@ -16,6 +16,8 @@ from filterkit.errors import one_line
 if TYPE_CHECKING:
     from filterkit.web.site_export import Estimate
 
+MOST_LEVELS = 12
+
 COLUMNS = ("pages", "count", "files", "size", "seconds")
 
 
@@ -36,6 +38,12 @@ def site(
     kernels: Annotated[
         bool, typer.Option("--kernels", help="Also a page for each kernel of the filters.")
     ] = False,
+    depth: Annotated[
+        int,
+        typer.Option(
+            min=0, max=MOST_LEVELS, help="Levels of tiles of the atlas: 1 is a small picture; 0 for no atlas."
+        ),
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only estimate the files and their size.")
     ] = False,
@@ -53,7 +61,7 @@ def site(
     from filterkit.workbench import progress_of
 
     check_folder(output)
-    export = Site(shell.catalog, shell.registry, addresses, kernels=kernels)
+    export = Site(shell.catalog, shell.registry, addresses, kernels=kernels, depth=depth)
     estimate = export.estimate()
     if dry_run:
         shell.rows(_rows(estimate), COLUMNS)

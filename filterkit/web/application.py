@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import links, page_pictures, pages, panel_sections, searches
+from filterkit.web.atlas.page import atlas
+from filterkit.web.atlas.tile_server import TileServer
 from filterkit.web.pages import Page
 from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
@@ -37,8 +39,8 @@ class _Number(IntegerConvertor):
 
 register_url_convertor("number", _Number())
 
-QUICK, HEAVY = "quick", "heavy"
-"""The workers: one for the pages of one model, one for what takes longer: searches and charts."""
+QUICK, HEAVY, ATLAS = "quick", "heavy", "atlas"
+"""The workers: for the pages of one model, for what takes longer (searches and charts), and for atlases."""
 
 Pages = tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...]
 
@@ -49,6 +51,7 @@ PAGES: Pages = (
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
+    ("/atlas/{model}", atlas, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
@@ -82,8 +85,17 @@ def application(
     workbench
         What the workers open.
     """
+    workers = {name: Worker(catalog, registry, workbench) for name in (QUICK, HEAVY, ATLAS)}
+    tiles = TileServer(workers[ATLAS])
     made = Starlette(
         routes=[
+            *(
+                Route(f"/tiles/{{model}}/{{version}}/{{style}}/{name}", _answered(draw))
+                for name, draw in (
+                    ("{z:number}/{x:number}/{y:number}.png", tiles.tile),
+                    ("plan.json", tiles.plan),
+                )
+            ),
             *(Route(place, _page(view, worker)) for place, view, worker in pages),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
@@ -95,7 +107,7 @@ def application(
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry, workbench) for name in (QUICK, HEAVY)}
+    made.state.workers = workers
     return made
 
 
@@ -157,14 +169,24 @@ def _panel(bench: Workbench, request: Request, page: PanelPage) -> Response:
 
 
 def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
-    """Run a function on a worker; errors become responses, as nothing may reach the log of the server."""
+    """Run a function on a worker."""
 
     async def endpoint(request: Request) -> Response:
+        chosen = HEAVY if "panel" in request.query_params else worker  # a panel may take long
+        found: Response = await request.app.state.workers[chosen].run(
+            request, lambda bench: respond(bench, request)
+        )
+        return found
+
+    return _answered(endpoint)
+
+
+def _answered(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Any]:
+    """Errors become responses, as nothing may reach the log of the server."""
+
+    async def answered(request: Request) -> Response:
         try:
-            chosen = HEAVY if "panel" in request.query_params else worker  # a panel may take long
-            found: Response = await request.app.state.workers[chosen].run(
-                request, lambda bench: respond(bench, request)
-            )
+            return await endpoint(request)
         except GoneError:
             return Response(status_code=499)
         except FilterkitError as error:
@@ -176,9 +198,8 @@ def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) ->
                 hint="this is a bug in filterkit or in a plugin",
             )
             return _error(request, bug, 500)
-        return found
 
-    return endpoint
+    return answered
 
 
 def _table(bench: Workbench, rows: Iterable[Row], columns: Sequence[str], form: str) -> Response:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
 
 KINDS = ("models", "layers", "filters", "kernels")
-SAMPLES = {"models": 2, "layers": 3, "filters": 6, "kernels": 2}
+TILES = "tiles"
+SAMPLES = {"models": 2, "layers": 3, "filters": 12, "kernels": 2}
 """How many pages of each kind are made to estimate the size of all."""
 
 MOST_PARTS = 20
@@ -115,8 +116,8 @@ class Site:
 
     def estimate(self) -> Estimate:
         """What it would write, from samples of its pages."""
-        pages, files, size = (dict.fromkeys(KINDS, 0) for _ in range(3))
-        seconds = dict.fromkeys(KINDS, 0.0)
+        pages, files, size = (dict.fromkeys((*KINDS, TILES), 0) for _ in range(3))
+        seconds = dict.fromkeys((*KINDS, TILES), 0.0)
         with SitePages(self._catalog, self._registry, self._scope) as site:
             site.make("/")  # opens the catalog, which takes its time once
             for kind in KINDS:
@@ -130,7 +131,27 @@ class Site:
                 made = [each for url in urls for each in self._with_parts(site, url)]
                 seconds[kind] = (time.perf_counter() - start) / wanted * count
                 files[kind], size[kind] = self._extrapolated(kind, made, count / wanted)
+            start = time.perf_counter()
+            pages[TILES], files[TILES], size[TILES], share = self._tiles(site)
+            seconds[TILES] = (time.perf_counter() - start) * share
         return Estimate(pages, files, size, seconds)
+
+    def _tiles(self, site: SitePages) -> tuple[int, int, int, float]:
+        """The tiles of atlases, their files and bytes, and how many times the work of this estimate."""
+        if self._scope.depth == 0:
+            return 0, 0, 0, 0.0
+        tiles, files, size, share = 0, 0, 0, 1.0
+        for model, layers in self._scope.all_layers.items():
+            page = site.make(f"/atlas/{links.path(model)}")
+            urls = [url for url in page.links if url.startswith("/tiles/")]
+            chosen = urls[:: max(1, len(urls) // SAMPLES["filters"])]
+            drawn = sum(sum(map(len, site.make(url).files.values())) for url in chosen)
+            tiles += len(urls)
+            files += len(urls) + 1 + len(layers)
+            own = sum(len(data) for name, data in page.files.items() if name.startswith("atlas/"))
+            size += round(drawn / len(chosen) * len(urls)) + own * (1 + len(layers))
+            share = max(share, len(urls) / len(chosen))
+        return tiles, files, size, share
 
     def _with_parts(self, site: SitePages, url: str) -> list[Made]:
         """A page, the other pages of its list, and what else belongs to it, e.g. observations to a model."""

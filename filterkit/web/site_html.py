@@ -4,8 +4,8 @@ The text of a page is read by an HTML parser, and written as it was but for what
 
 - a link to a page that is not exported becomes its text, and nothing in the navigation;
 - forms, buttons and frames go; below a form stands what a person can do instead;
-- scripts that need the server go, and what stands in ``noscript`` for them is shown; sections that a script would
-  load are there;
+- scripts that need the server go, and what stands in ``noscript`` for them is shown;
+- sections that a script would load are there;
 - what has the attribute ``data-live`` goes, and links with ``data-area`` go with all that is in them;
 - folders of this computer are removed from texts, as in ``title="/home/…/photo.png"``.
 """
@@ -13,6 +13,7 @@ The text of a page is read by an HTML parser, and written as it was but for what
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from html.parser import HTMLParser
 
@@ -32,34 +33,47 @@ NOT_HERE = "This copy of the page has no forms: filterkit serve has."
 BEYOND = "not part of this export"
 
 Attributes = Sequence[tuple[str, str | None]]
-Link = Callable[[str], str | None]
 
 
-def rewrite(text: str, *, page: Link, resource: Link, part: Link, hidden: Callable[[str], str]) -> str:
-    """A page as it stands in a folder.
+@dataclass(frozen=True)
+class Links:
+    """Where what a page leads to is in the folder.
 
-    Parameters
+    Attributes
     ----------
     page
         The link to a page, from its URL; None if it is not exported.
     resource
-        The link to a picture, style or script; None if there is none, or it needs the server.
+        The link to a picture, style or script; None if there is none, or it needs the server, and empty if
+        nothing is lost without it.
     part
         The HTML of a section that a script would load, from the URL in its ``data-panel``.
+    tiles
+        The folder of the tiles of an atlas, from the URL in its ``data-tiles``, and its plan as JSON.
     hidden
         A text without folders of this computer.
     """
-    made = _Rewriter(page, resource, part, hidden)
+
+    page: Callable[[str], str | None]
+    resource: Callable[[str], str | None]
+    part: Callable[[str], str | None]
+    tiles: Callable[[str], tuple[str, str]]
+    hidden: Callable[[str], str]
+
+
+def rewrite(text: str, links: Links) -> str:
+    """A page as it stands in a folder."""
+    made = _Rewriter(links)
     made.feed(text)
     made.close()
     return "".join(made.written)
 
 
 class _Rewriter(HTMLParser):
-    def __init__(self, page: Link, resource: Link, part: Link, hidden: Callable[[str], str]) -> None:
+    def __init__(self, links: Links) -> None:
         super().__init__(convert_charrefs=False)
         self.written: list[str] = []
-        self._page, self._resource, self._part, self._hidden = page, resource, part, hidden
+        self._to = links
         self._skipped, self._depth = "", 0  # the element that goes, and how often it is nested in itself
         self._open: list[str] = []  # the elements that matter here
         self._links: list[str] = []  # what the open links became
@@ -87,14 +101,16 @@ class _Rewriter(HTMLParser):
         elif tag in SOURCES:
             self._load(tag, attrs, attributes)
         elif tag == "section" and attributes.get("data-panel"):
-            self._late = self._part(attributes["data-panel"] or "")
+            self._late = self._to.part(attributes["data-panel"] or "")
             self._write(tag, attrs, {**self._hidden_in(attrs), "data-panel": None})
         elif tag == "p" and self._late is not None:
             text, self._late = self._late, None
             self._drop(tag)
-            self.written.append(
-                rewrite(text, page=self._page, resource=self._resource, part=self._part, hidden=self._hidden)
-            )
+            self.written.append(rewrite(text, self._to))
+        elif "data-tiles" in attributes:
+            folder, plan = self._to.tiles(attributes["data-tiles"] or "")
+            self.written.append(f'<script type="application/json" id="atlas-plan">{plan}</script>\n')
+            self._write(tag, attrs, {"data-tiles": folder})
         else:
             self._write(tag, attrs, self._hidden_in(attrs))
         if tag == "head":
@@ -128,7 +144,7 @@ class _Rewriter(HTMLParser):
             self.written.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
-        self._text(self._hidden(data))
+        self._text(self._to.hidden(data))
 
     def handle_entityref(self, name: str) -> None:
         self._text(f"&{name};")
@@ -156,7 +172,7 @@ class _Rewriter(HTMLParser):
 
     def _link(self, tag: str, attrs: Attributes, attributes: dict[str, str | None]) -> None:
         href = attributes.get("href")
-        target = None if href is None else self._page(href)
+        target = None if href is None else self._to.page(href)
         if target is not None:
             self._links.append(tag)
             self._write(tag, attrs, {**self._hidden_in(attrs), "href": target})
@@ -176,7 +192,10 @@ class _Rewriter(HTMLParser):
         name = SOURCES[tag]
         source = attributes.get(name)
         if source is not None and not source.startswith("#"):
-            target = self._resource(source)
+            target = self._to.resource(source)
+            if target == "":
+                self._drop(tag)
+                return
             if target is not None:
                 self._write(tag, attrs, {**self._hidden_in(attrs), name: target, "srcset": None})
                 return
@@ -191,7 +210,7 @@ class _Rewriter(HTMLParser):
 
     def _hidden_in(self, attrs: Attributes) -> dict[str, str | None]:
         """The attributes that contain a folder of this computer, without it."""
-        texts = ((name, value, self._hidden(value)) for name, value in attrs if value)
+        texts = ((name, value, self._to.hidden(value)) for name, value in attrs if value)
         return {name: text for name, value, text in texts if text != value}
 
     def _write(self, tag: str, attrs: Attributes, changed: dict[str, str | None]) -> None:

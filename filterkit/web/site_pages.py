@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
 
+from filterkit.errors import FilterkitError
+from filterkit.web import links
 from filterkit.web.application import PAGES, application
 from filterkit.web.pages import Page
-from filterkit.web.site_html import rewrite
+from filterkit.web.site_html import Links, rewrite
 from filterkit.web.site_names import canonical, file_name, form_of, is_resource, relative
 from filterkit.web.site_privacy import hiding
 from filterkit.workbench import Workbench
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 CATALOG = "catalog.db"
 """What the catalog is called in commands."""
 
-SCRIPTS = ("/static/copy.js",)
+SCRIPTS = ("/static/copy.js", "/static/atlas.js", "/static/openseadragon/openseadragon.min.js")
 """Scripts that work without the server."""
+
+NEEDLESS = ("/static/panels.js",)
+"""Scripts whose work is done: parts of pages are not loaded later."""
 
 HOST = "filterkit"
 
@@ -91,28 +97,44 @@ class SitePages:
             worker.close()
 
     def make(self, url: str) -> Made:
-        """A page by its canonical URL, its data, and what it loads."""
+        """A page by its canonical URL, its data, and what it loads.
+
+        Raises
+        ------
+        FilterkitError
+            The page shows that something is broken.
+        """
         made = Made()
         name = file_name(url)
-        _, kind, body = self._get(url)
+        status, kind, body = self._get(url)
+        if status >= 500:
+            raise self._broken(url)
         if kind == "text/html":
-            text = rewrite(
-                body.decode(),
+            to = Links(
                 page=lambda href: self._page(url, name, href, made),
                 resource=lambda source: self._resource(name, urljoin(url, source), made),
                 part=lambda source: self._part(urljoin(url, source)),
+                tiles=lambda source: self._tiles(name, source, made),
                 hidden=lambda text: self._hidden(text, "html"),
             )
-            body = text.encode()
+            body = rewrite(body.decode(), to).encode()
         made.files[name] = body
         return made
+
+    def _broken(self, url: str) -> FilterkitError:
+        """The error that a page shows."""
+        try:
+            said = json.loads(self._get(f"{url}{'&' if '?' in url else '?'}format=json")[2])
+            return FilterkitError(f"the page '{url}' cannot be made: {said['error']}", hint=said["hint"])
+        except (ValueError, KeyError, TypeError):
+            return FilterkitError(f"the page '{url}' cannot be made", hint="`filterkit serve` shows it, too")
 
     def _page(self, url: str, name: str, href: str, made: Made) -> str | None:
         """The link to a page from the file of another."""
         whole = urlsplit(urljoin(url, href))
         if whole.scheme or whole.netloc:
             return href if whole.scheme in ("http", "https") else None
-        target = canonical(whole._replace(scheme="", netloc="").geturl())
+        target = _by_layer(canonical(whole._replace(scheme="", netloc="").geturl()))
         end = f"#{whole.fragment}" if whole.fragment else ""
         if target == url and whole.fragment:
             return end
@@ -129,6 +151,25 @@ class SitePages:
         status, kind, body = self._get(f"{url}{'&' if '?' in url else '?'}fragment=1")
         return body.decode() if status == 200 and kind == "text/html" else None
 
+    def _tiles(self, name: str, url: str, made: Made) -> tuple[str, str]:
+        """The folder of the tiles of an atlas, and its plan, which the script would fetch."""
+        plan = json.loads(self._get(f"{url}/plan.json")[2])
+        tiles = [f"{url}/{place}.png" for place in tile_places(plan, self._scope.depth)]
+        made.links.extend(tiles)
+        plan["deepest"] = min(self._scope.depth - 1, plan["levels"])
+        plan["pages"] = {
+            f"{model}/{layer}": {
+                "page": relative(name, file_name(f"/m/{links.path(model, layer)}")),
+                "filters": ranges(chosen.filters),
+                "kernels": ranges(chosen.kernels),
+            }
+            for model, layers in self._scope.models.items()
+            if model == plan["model"]
+            for layer, chosen in layers.items()
+        }
+        text = json.dumps(plan, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c")
+        return relative(name, file_name(tiles[0])).removesuffix("/0/0/0.png"), text
+
     def _data(self, url: str, made: Made) -> None:
         """Make the data of a page, right after the page, as what it shows does not have to be found again."""
         file = file_name(url)
@@ -140,6 +181,8 @@ class SitePages:
         """The link to a picture, style or script from the file of a page; the file is made if it is new."""
         whole = urlsplit(source)
         url = canonical(whole._replace(scheme="", netloc="").geturl())
+        if url in NEEDLESS:
+            return ""
         if whole.netloc or not is_resource(url) or (url.endswith(".js") and url not in SCRIPTS):
             return None
         file = file_name(url)
@@ -187,6 +230,38 @@ class SitePages:
 
         await self._application(scope, receive, send)
         return status, kind, b"".join(body)
+
+
+def _by_layer(url: str) -> str:
+    """The URL of an atlas that shows an address: one page for all filters of a layer is enough."""
+    path, _, query = url.partition("?")
+    if not path.startswith("/atlas/"):
+        return url
+    address = dict(parse_qsl(query)).get("address")
+    return f"{path}?{urlencode({'address': '/'.join(address.split('/')[:2])})}" if address else path
+
+
+def tile_places(plan: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """The tiles of the first levels of an atlas, as ``z/x/y``; the first level is a single one."""
+    for level in range(min(depth, plan["levels"] + 1)):
+        side = plan["tile"] << (plan["levels"] - level)  # of a tile, in pixels of the whole picture
+        for x in range(-(-plan["width"] // side)):
+            yield from (f"{level}/{x}/{y}" for y in range(-(-plan["height"] // side)))
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Numbers as ranges from first to last, in order.
+
+    >>> ranges([3, 0, 1, 2, 7])
+    [(0, 3), (7, 7)]
+    """
+    made: list[tuple[int, int]] = []
+    for number in sorted(numbers):
+        if made and made[-1][1] == number - 1:
+            made[-1] = made[-1][0], number
+        else:
+            made.append((number, number))
+    return made
 
 
 class _AnonymousWorkbench(Workbench):

@@ -82,6 +82,8 @@ class Scope:
         if formats and formats[-1] not in DATA:
             return False
         wanted = [each for each in changed if each[0] != "format"]
+        if path.startswith("/atlas/") and [name for name, _ in wanted] == ["address"] and not formats:
+            return True
         own = [each for each in parse_qsl(source.partition("?")[2]) if each[0] != "page"]
         if not wanted:
             return True

@@ -14,8 +14,10 @@ from filterkit.web.site_export import Site
 REGISTRY = Registry(load_plugins())
 
 
-def export(catalog: Path, folder: Path, *addresses: str, kernels: bool = False) -> tuple[int, int]:
-    site = Site(catalog, REGISTRY, addresses, kernels=kernels)
+def export(
+    catalog: Path, folder: Path, *addresses: str, kernels: bool = False, depth: int = 0
+) -> tuple[int, int]:
+    site = Site(catalog, REGISTRY, addresses, kernels=kernels, depth=depth)
     return site.write(folder, lambda what, done, total: None)
 
 

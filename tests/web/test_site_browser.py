@@ -29,7 +29,7 @@ WIDTH = "return document.documentElement.scrollWidth"
 def site(vgg16_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few filters of VGG16 with all kernels of one."""
     folder = tmp_path_factory.mktemp("web") / "a folder" / "site"
-    export(vgg16_catalog, folder, "vgg16/block1_conv1/0:3", "vgg16/block2_conv1/7/0:2")
+    export(vgg16_catalog, folder, "vgg16/block1_conv1/0:3", "vgg16/block2_conv1/7/0:2", depth=3)
     return folder
 
 
@@ -96,3 +96,28 @@ def test_commands_are_copied_from_the_disk(browser: Any, site: Path) -> None:
     wait(lambda: button.text in ("Copied", "Selected"))
     assert filterkit.__version__ not in button.text
     assert "--catalog" not in browser.find_element("css selector", "pre.copy").text
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("place", ["file", "http"])
+def test_the_atlas(browser: Any, site: Path, request: pytest.FixtureRequest, place: str) -> None:
+    """Its tiles to the depth that was exported, at any zoom, and the page of what is under the pointer."""
+    base = site.as_uri() if place == "file" else request.getfixturevalue("served")
+    sized(browser, 1280)
+    browser.get_log("browser")
+    browser.get(f"{base}/atlas/vgg16.html")
+    wait(lambda: browser.execute_script("return 'ready' in document.getElementById('atlas').dataset"))
+    assert "needs JavaScript" not in browser.find_element("tag name", "main").text
+    canvas = browser.find_element("css selector", "#atlas [role=application]")
+    for _ in range(12):
+        canvas.send_keys("+")
+    address = browser.find_element("css selector", "#atlas .bar .address")
+    wait(lambda: address.text.startswith("vgg16/"))
+    assert {each["message"] for each in browser.get_log("browser")} == set()
+    levels = {each.name for each in next(site.glob("tiles/vgg16/*/*")).iterdir()}
+    assert levels == {"0", "1", "2"}
+    browser.get(f"{base}/atlas/vgg16,address,vgg16~2fblock1_conv1.html")
+    wait(lambda: browser.find_element("css selector", "#atlas .bar .address").text.startswith("vgg16/"))
+    browser.find_element("css selector", "#atlas [role=application]").send_keys("\n")
+    wait(lambda: browser.find_element("tag name", "h1").text in ("block1_conv1", "Filter 0 of block1_conv1"))
+    assert [each["message"] for each in browser.get_log("browser")] == []
