@@ -159,10 +159,12 @@ class Site:
         for each in made:
             for link in each.links:
                 belongs = link.startswith(f"{url}?") or self._scope.is_part(url, link)
-                if belongs and link not in seen and len(seen) < MOST_PARTS:
+                if belongs and link not in seen:
                     seen.add(link)
-                    made.append(site.make(link))
-        return made
+                    if len(made) <= MOST_PARTS:
+                        made.append(site.make(link))
+        more = len(seen) - len(made)  # as large as those that were made, which are repeated
+        return made + [made[1 + number % MOST_PARTS] for number in range(more)]
 
     def _extrapolated(self, kind: str, made: Sequence[Made], factor: float) -> tuple[int, int]:
         """How many files there are if all pages are like these, and their bytes.

@@ -79,6 +79,12 @@ def form_of(url: str) -> str:
     return next((value for name, value in query if name == "format"), "")
 
 
+def is_view(url: str) -> bool:
+    """Whether a URL is that of a page as a person chose to see it: sorted, or by a condition."""
+    names = {name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True)}
+    return bool(names - {"page", "format"}) and not url.startswith("/atlas/")
+
+
 def is_resource(url: str) -> bool:
     """Whether a URL is that of a picture, style or script; paths of addresses may have any suffix."""
     path = url.partition("?")[0]

@@ -17,7 +17,7 @@ from filterkit.web import links
 from filterkit.web.application import PAGES, application
 from filterkit.web.pages import Page
 from filterkit.web.site_html import Links, rewrite
-from filterkit.web.site_names import canonical, file_name, form_of, is_resource, relative
+from filterkit.web.site_names import canonical, file_name, form_of, is_resource, is_view, relative
 from filterkit.web.site_privacy import hiding
 from filterkit.workbench import Workbench
 
@@ -37,6 +37,9 @@ SCRIPTS = ("/static/copy.js", "/static/atlas.js", "/static/openseadragon/opensea
 NEEDLESS = ("/static/panels.js",)
 """Scripts whose work is done: parts of pages are not loaded later."""
 
+MOST_VIEWS = 100
+"""How many links of one page lead to what is sorted, or meets a condition."""
+
 HOST = "filterkit"
 
 
@@ -50,10 +53,13 @@ class Made:
         The contents of the page and of what it loads, by name.
     links
         The URLs of the pages that it leads to.
+    views
+        Those of other views of what has a page: sorted, or by a condition.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     links: list[str] = field(default_factory=list)
+    views: set[str] = field(default_factory=set)
 
 
 class SitePages:
@@ -140,6 +146,10 @@ class SitePages:
             return end
         if not self._scope.includes(url, target):
             return None
+        if is_view(target) and target != url:
+            made.views.add(target)
+            if len(made.views) > MOST_VIEWS and not is_view(url):
+                return None
         if form_of(target):
             self._data(target, made)
         else:
