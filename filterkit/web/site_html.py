@@ -29,7 +29,7 @@ VOID = {"input", "embed", "base", "link", "meta", "img", "source"}
 SOURCES = {"img": "src", "image": "href", "use": "href", "source": "src", "link": "href", "script": "src"}
 """The attributes that load something."""
 
-NOT_HERE = "This copy of the page has no forms: filterkit serve has."
+NOT_HERE = "Forms are left out here: <code>filterkit serve</code> has them."
 BEYOND = "not part of this export"
 
 Attributes = Sequence[tuple[str, str | None]]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from filterkit.web.site_html import BEYOND, NOT_HERE, POLICY, rewrite
+from filterkit.web.site_html import BEYOND, NOT_HERE, POLICY, Links, rewrite
 
 
 def written(text: str) -> str:
-    return rewrite(
-        text,
+    links = Links(
         page=lambda href: f"{href[1:]}.html" if href.startswith("/here") else None,
-        resource=lambda source: source[1:] if source.startswith("/static/ok") else None,
+        resource=lambda source: {"/static/ok": source[1:], "/static/do": ""}.get(source[:10]),
         part=lambda url: f'<p><a href="/here">{url}</a></p>',
+        tiles=lambda url: (url[1:], '{"x":"\\u003c"}'),
         hidden=lambda text: text.replace("/home/me/", ""),
     )
+    return rewrite(text, links)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,10 @@ def written(text: str) -> str:
         ('<script src="/live.js"></script><noscript><b>n</b></noscript>', "<b>n</b>"),
         ('<script src="/static/ok.js" defer></script>', '<script src="static/ok.js" defer></script>'),
         ("<noscript>n</noscript>", "<noscript>n</noscript>"),
+        ('<script src="/static/done.js"></script><noscript>n</noscript>', "<noscript>n</noscript>"),
+        ('<p>a<span data-live>b<span>c</span></span></p>', "<p>a</p>"),
+        ('<div data-tiles="/tiles/1"></div>',
+         '<script type="application/json" id="atlas-plan">{"x":"\\u003c"}</script>\n<div data-tiles="tiles/1"></div>'),
         ('<td title="/home/me/a.png">/home/me/a.png</td>', '<td title="a.png">a.png</td>'),
         ('<section id="s" data-panel="/p"><h2>t</h2><p class="note">Show</p><p>u</p></section>',
          '<section id="s"><h2>t</h2><p><a href="here.html">/p</a></p><p>u</p></section>'),
