@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,7 +10,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from explorer import exploring
+from typer.testing import CliRunner
 
+from filterkit.cli.app import build_app
 from filterkit.testing import code_blocks
 from filterkit.web.application import PAGES
 
@@ -45,6 +48,20 @@ def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
         place = answer.headers["Location"]
         assert place == "/m/classic/edge_sobel_x?format=csv&where=dead+%3D+0"
         assert explorer.get(place).text.startswith("address,model,layer,filter,")
+
+
+@pytest.mark.zoo
+def test_the_example_of_static_pages(
+    vgg16_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the page, but only estimated."""
+    [command] = [block for block in code_blocks(PAGE) if block.startswith("filterkit site")]
+    monkeypatch.chdir(tmp_path)
+    words = [*shlex.split(command)[1:], "--catalog", str(vgg16_catalog), "--dry-run", "--format", "json"]
+    done = CliRunner().invoke(build_app(), words)
+    counts = {row["pages"]: row["count"] for row in json.loads(done.stdout)}
+    assert counts == {"models": 1, "layers": 2, "filters": 128}
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_its_picture_exists() -> None:

@@ -45,7 +45,8 @@ def written(text: str) -> str:
         ('<script src="/static/done.js"></script><noscript>n</noscript>', "<noscript>n</noscript>"),
         ('<p>a<span data-live>b<span>c</span></span></p>', "<p>a</p>"),
         ('<div data-tiles="/tiles/1"></div>',
-         '<script type="application/json" id="atlas-plan">{"x":"\\u003c"}</script>\n<div data-tiles="tiles/1"></div>'),
+         '<script type="application/json" id="atlas-plan">{"x":"\\u003c"}</script>\n'
+         '<div data-tiles="tiles/1"></div>'),
         ('<td title="/home/me/a.png">/home/me/a.png</td>', '<td title="a.png">a.png</td>'),
         ('<section id="s" data-panel="/p"><h2>t</h2><p class="note">Show</p><p>u</p></section>',
          '<section id="s"><h2>t</h2><p><a href="here.html">/p</a></p><p>u</p></section>'),
