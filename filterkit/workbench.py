@@ -2073,8 +2073,8 @@ class Workbench:
             Name of the plugin, without ``filterkit-``.
         kind
             ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
-            ``"image-source"``, ``"gradient-rule"``, ``"attribution"``, ``"response-metric"`` or
-            ``"command"``.
+            ``"image-source"``, ``"gradient-rule"``, ``"attribution"``, ``"response-metric"``,
+            ``"panel"`` or ``"command"``.
         commands
             The names of existing commands.
 

@@ -155,7 +155,7 @@ def new_plugin(
         str,
         typer.Option(
             help="source, extractor, normalizer, renderer, metric, format, image-source, gradient-rule, "
-            "attribution, response-metric or command."
+            "attribution, response-metric, panel or command."
         ),
     ],
     folder: Annotated[Path, typer.Option(help="Folder to create the package in.")] = Path(),

@@ -209,6 +209,7 @@ BROUGHT_BY = {
     ("extractor", "dense"): "filterkit-dense",
     ("source", "gabor"): "filterkit-gabor",
     ("metric", "gabor"): "filterkit-gabor",
+    ("panel", "gabor"): "filterkit-gabor",
     ("format", "parquet"): "filterkit-parquet",
     ("command", "export-catalog"): "filterkit-parquet",
     ("renderer", "interactive"): "filterkit-plotly",

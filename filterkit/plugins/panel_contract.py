@@ -127,12 +127,15 @@ class CheckedPanel(Checked[Panel]):
         self._require(_is_table(given), "show", f"returned {kind_of(given)} as its rows")
         with self._blame("show"):
             rows = list(watched(given, []))
-        columns = content.columns or tuple(getattr(given, "columns", rows[0] if rows else ()))
-        names = isinstance(columns, tuple) and all(isinstance(name, str) for name in columns)
-        self._require(names, "show", "returned columns that are not a tuple of texts")
-        absent = [name for name in columns if any(name not in row for row in rows)]
+        every = tuple(dict.fromkeys(name for row in rows for name in row))
+        columns = content.columns or tuple(getattr(given, "columns", every))
+        fits = isinstance(columns, tuple) and all(isinstance(name, str) for name in (*columns, *every))
+        self._require(fits, "show", "returned columns that are not a tuple of texts")
+        absent = [name for name in columns if name not in every] if rows else ()
         self._require(not absent, "show", f"returned rows without the column '{next(iter(absent), '')}'")
-        return rows, columns
+        return [
+            row if len(row) == len(every) else {name: row.get(name) for name in every} for row in rows
+        ], columns
 
 
 def _is_table(value: object) -> bool:

@@ -244,8 +244,9 @@ class PanelContent:
     Attributes
     ----------
     rows
-        A table: a result of the workbench, or a sequence of mappings. Values of columns named ``address``,
-        or ending with it, are links with thumbnails. The page offers all rows as JSON and CSV.
+        A table: a result of the workbench, or a sequence of mappings. Values of columns whose names begin
+        with ``address`` or end with ``_address`` are links with thumbnails. The page offers all rows as JSON
+        and CSV.
     columns
         The columns to show, in order; by default those of the rows.
     caption

@@ -28,6 +28,7 @@ KINDS = (
     "gradient-rule",
     "attribution",
     "response-metric",
+    "panel",
     "command",
 )
 LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT")

@@ -14,7 +14,7 @@ import numpy as np
 from filterkit.errors import FilterkitError
 from filterkit.plugins.protocols import Panel, PanelContent
 from filterkit.testing.findings import writes_nothing
-from filterkit.testing.subjects import Subject, pickled, subject_of
+from filterkit.testing.subjects import Subject, subject_of
 from filterkit.testing.tiny_models import tiny_catalog
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def check_panel(panel: Panel | Callable[[], Panel], *addresses: str, models: Ite
     ------
     ConformanceError
         Lists all violations. A panel must show valid rows, sheets or templates, or nothing, for every address
-        of its kinds; refuse with filterkit's own errors only; show the same the second time and after
-        pickling; take any query; have a template that renders, without scripts, styles and files of other
+        of its kinds; refuse with filterkit's own errors only; show the same the second time; take any
+        query; have a template that renders, without scripts, styles and files of other
         hosts, which the explorer blocks; write no files and print nothing.
     """
     subject = subject_of("panel", panel, "show")
-    findings, copy = subject.findings, pickled(subject)
+    findings = subject.findings
     for name in ("heavy", "narrow"):
         given = getattr(subject.inner, name, False)
         findings.require(isinstance(given, bool), f"has {name}={given!r}, which is neither True nor False")
@@ -61,9 +61,7 @@ def check_panel(panel: Panel | Callable[[], Panel], *addresses: str, models: Ite
             for model in models:
                 bench.add(model)
             tried = list(_addresses(bench, subject.wrapped.kinds))
-            shown = [
-                each for each in dict.fromkeys((*addresses, *tried)) if _check(subject, copy, bench, each)
-            ]
+            shown = [each for each in dict.fromkeys((*addresses, *tried)) if _check(subject, bench, each)]
     findings.require(bool(shown), "shows nothing for any address")
     for address in addresses:
         findings.require(address in shown, "shows nothing", address)
@@ -79,7 +77,7 @@ def _addresses(bench: Workbench, kinds: Iterable[str]) -> Iterator[str]:
         yield from models if kind == "model" else (f"{layer}{ends[kind]}" for layer in layers)
 
 
-def _check(subject: Subject, copy: Any, bench: Workbench, address: str) -> bool:
+def _check(subject: Subject, bench: Workbench, address: str) -> bool:
     """Show an address; whether it showed something."""
     findings, wrapped = subject.findings, subject.wrapped
     show = partial(_shown, wrapped, bench, address)
@@ -89,10 +87,8 @@ def _check(subject: Subject, copy: Any, bench: Workbench, address: str) -> bool:
         return False
     # Bare, as filterkit keeps what a plugin prints from stdout.
     findings.attempt(address, lambda: subject.inner.show(bench, address, {}), allowed=FilterkitError)
-    for made, when in ((wrapped, "the second time"), (copy, "after pickling")):
-        if made is not None:
-            again = findings.attempt(address, partial(_shown, made, bench, address), allowed=FilterkitError)
-            findings.require(_same(first, again), f"shows something else {when}", address)
+    again = findings.attempt(address, show, allowed=FilterkitError)
+    findings.require(_same(first, again), "shows something else the second time", address)
     written = findings.attempt(address, partial(_written, wrapped, bench, address, first))
     found = BLOCKED.search(written or "")
     if found:

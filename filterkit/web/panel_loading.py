@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registration, Registry
 
 IMPORT_SECONDS = 1.0
-"""How long a page waits for panels that are being imported, for all of them together."""
+"""How long pages wait for panels that are being imported, from the first page on."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,17 @@ class Offer:
     ----------
     name
         What it is called in URLs: ``plugin/name`` if several plugins use the name.
+    begun
+        When its import began.
+    reported
+        Whether a fault of it has been reported: as there may be one for every address, only the first is.
     """
 
     name: str
     registration: Registration
-    made: Future[CheckedPanel]
+    made: Future[CheckedPanel] = field(default_factory=Future)
+    begun: float = field(default_factory=time.monotonic)
+    reported: threading.Event = field(default_factory=threading.Event)
 
     def failure(self, error: FilterkitError) -> str:
         """One line that says which plugin is to blame for what."""
@@ -42,6 +48,18 @@ class Offer:
         text = one_line(error.message).removeprefix(f"plugin {self.registration.plugin}: ")
         text = text.removeprefix(f"panel '{self.registration.name}'").removeprefix(": ").strip()
         return f"{who} failed: {text}"
+
+    def fault(self, registry: Registry, error: FilterkitError) -> None:
+        """Record that it failed.
+
+        Raises
+        ------
+        PluginError
+            If the plugin host is strict.
+        """
+        if not self.reported.is_set():
+            registry.host.fault(self.registration.plugin, "", error)
+            self.reported.set()
 
 
 class PendingError(FilterkitError):
@@ -56,9 +74,8 @@ def panels(registry: Registry, kind: str) -> Iterator[tuple[Offer, CheckedPanel 
     PluginError
         If one cannot be made and the plugin host is strict.
     """
-    deadline = time.monotonic() + IMPORT_SECONDS
     for offer in _offers(registry):
-        panel = _waited(registry, offer, deadline)
+        panel = _waited(registry, offer)
         if isinstance(panel, FilterkitError) or kind in panel.kinds:
             yield offer, panel
 
@@ -74,7 +91,7 @@ def find(registry: Registry, kind: str, name: str) -> tuple[Offer, CheckedPanel]
     full = registry.find("panel", name).full_name
     for offer in _offers(registry):
         if offer.registration.full_name == full:
-            panel = _waited(registry, offer, time.monotonic() + IMPORT_SECONDS)
+            panel = _waited(registry, offer)
             if isinstance(panel, FilterkitError):
                 raise panel
             if kind in panel.kinds:
@@ -91,7 +108,7 @@ def _offers(registry: Registry) -> tuple[Offer, ...]:
     offers = []
     for each in ordered:
         name = each.name if bare.count(each.name) == 1 else each.full_name
-        offers.append(Offer(name, each, Future()))
+        offers.append(Offer(name, each))
         if each.plugin.is_built_in:
             _make(registry, offers[-1])
         else:
@@ -106,13 +123,13 @@ def _make(registry: Registry, offer: Offer) -> None:
         offer.made.set_exception(error)
 
 
-def _waited(registry: Registry, offer: Offer, deadline: float) -> CheckedPanel | FilterkitError:
+def _waited(registry: Registry, offer: Offer) -> CheckedPanel | FilterkitError:
     try:
-        return offer.made.result(max(0.0, deadline - time.monotonic()))
+        return offer.made.result(max(0.0, offer.begun + IMPORT_SECONDS - time.monotonic()))
     except TimeoutError:
         if not offer.made.done():
             return PendingError("is still being imported", hint="reload the page in a moment")
         raise
     except FilterkitError as error:
-        registry.host.fault(offer.registration.plugin, "", error)
+        offer.fault(registry, error)
         return error

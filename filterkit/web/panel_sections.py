@@ -154,8 +154,9 @@ def sheet_png(bench: Workbench, page: PanelPage, name: str, caption: str) -> byt
         raise NotFoundError(f"panel '{name}' has no sheet '{caption}'")
     side = max(found.tile_shape)
     scale = max(1, min(TILE // side, WIDEST // (found.columns * side)))
+    gap = GAP if found.count > 1 else 0
     with panel.drawing("its sheet"):
-        return bytes(bench.render(found, "mosaic", scale=scale, gap=GAP, background=BACKGROUND))
+        return bytes(bench.render(found, "mosaic", scale=scale, gap=gap, background=BACKGROUND))
 
 
 def html(page: PanelPage, name: str, found: PanelContent) -> Markup:
@@ -200,7 +201,7 @@ def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPane
         with panel.drawing(f"the template {found.template}" if found.template else "its rows"):
             shown = html(page, offer.name, found)
     except PluginError as error:
-        bench.registry.host.leave_out(panel, error)
+        offer.fault(bench.registry, error)
         return Section(**about, error=offer.failure(error))
     except FilterkitError as error:  # not a fault of the plugin: e.g. weights that are missing
         return Section(**about, html=fragment("panel_failed.html", {"part": {"error": error}}))

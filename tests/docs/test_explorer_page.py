@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -13,7 +14,9 @@ from explorer import exploring
 from typer.testing import CliRunner
 
 from filterkit.cli.app import build_app
-from filterkit.testing import code_blocks
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
+from filterkit.testing import check_panel, code_blocks
 from filterkit.web.application import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,3 +70,18 @@ def test_the_example_of_static_pages(
 def test_its_picture_exists() -> None:
     assert "](images/explorer.png)" in PAGE
     assert (DOCS / "images" / "explorer.png").stat().st_size < 400_000
+
+
+def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    plugin = importlib.import_module("symmetry_panel")
+    check_panel(plugin.Symmetry, "classic/edge_sobel_x/0/0", models=["classic"])
+    host = load_plugins(discover=False, strict=True)
+    host.add(plugin, name="filterkit-example")
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add("classic")
+        content = Registry(host).create("panel", "symmetry").show(bench, "classic/edge_sobel_x/0/0", {})
+    assert content is not None
+    assert content.rows is not None
+    cosines = {row["mirrored"]: row["cosine"] for row in content.rows}
+    assert cosines == {"left and right": -1, "up and down": 1, "both": -1}

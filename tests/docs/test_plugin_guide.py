@@ -47,6 +47,7 @@ HOOKS = {
     "filterkit_attributions": ("attributions", "AttributionMethod"),
     "filterkit_image_sources": ("image-sources", "ImageSource"),
     "filterkit_response_metrics": ("response-metrics", "ResponseMetric"),
+    "filterkit_panels": ("panels", "Panel"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
     "filterkit_after_observe": ("after-observe",),
@@ -244,7 +245,8 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
-# signed_steps.py, frames_source.py, kurtosis_metric.py, ingest_log.py, observe_log.py: in other modules.
+# symmetry_panel.py, signed_steps.py,
+# frames_source.py, kurtosis_metric.py, ingest_log.py, observe_log.py: in other modules.
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)

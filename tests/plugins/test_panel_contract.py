@@ -48,7 +48,7 @@ def show(make: Make, result: Any) -> Any:
         (PanelContent(rows=iter([])), "returned a list_iterator as its rows"),  # type: ignore[arg-type]
         (PanelContent([{"a": 1}], ("b",)), "returned rows without the column 'b'"),
         (PanelContent([{"a": 1}], ["a"]), "returned columns that are not a tuple of texts"),  # type: ignore[arg-type]
-        ([{"a": 1}, {"b": 1}], "returned rows without the column 'a'"),
+        ([{1: 2}], "returned columns that are not a tuple of texts"),
         (PanelContent(caption=3), "returned the caption 3, which is not a short text"),  # type: ignore[arg-type]
         (
             PanelContent(template="page.html"),
@@ -99,6 +99,11 @@ WHOLE = PanelContent(PLAIN, ("b",), "Some", {"x": SHEET}, "pack.age:a/b.html", {
         (tuple(ROWS), PanelContent(PLAIN, ("a", "b"))),
         (Rows(ROWS, ("a", "b")), PanelContent(PLAIN, ("a", "b"))),
         ([], PanelContent([])),
+        ([{"a": 1}, {"b": 2}], PanelContent([{"a": 1, "b": None}, {"a": None, "b": 2}], ("a", "b"))),
+        (
+            PanelContent([{"a": 1}, {"b": 2}], ("b",)),
+            PanelContent([{"a": 1, "b": None}, {"a": None, "b": 2}], ("b",)),
+        ),
         (Rows([], ("a",)), PanelContent([], ("a",))),
         (WHOLE, WHOLE),
         (

@@ -93,6 +93,7 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         ("gradient-rule", "Gradients of Shrink"),
         ("attribution", "glow-attribution.png"),
         ("response-metric", "classic/blur_box_3/0 "),
+        ("panel", "The kernels that a filter puts most of its weight on"),
         ("command", " ██████████████\n"),
     ],
 )

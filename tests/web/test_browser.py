@@ -131,6 +131,26 @@ def test_commands_are_copied(pages: Any, vgg16: Explorer) -> None:
 
 
 @pytest.mark.zoo
+def test_heavy_panels_are_loaded_when_they_come_into_view(pages: Any, vgg16: Explorer) -> None:
+    sized(pages, 1280)
+    base, path = vgg16.url.partition("/?")[0], "/m/vgg16/block2_conv2/7"
+    heavy = "section[data-panel*='panel=expanded']"
+    pages.execute_cdp_cmd("Network.enable", {})
+    pages.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*fragment=1*"]})
+    pages.get(base + path)
+    wait(lambda: "could not be loaded" in pages.find_element("css selector", heavy).text)
+    pages.execute_cdp_cmd("Network.setBlockedURLs", {"urls": []})
+    pages.get(base + path)
+    shown = (
+        f'const found = document.querySelector("{heavy} img"); return found?.complete && found.naturalWidth'
+    )
+    pages.execute_script(f'document.querySelector("{heavy}").scrollIntoView()')
+    wait(lambda: pages.execute_script(shown) == 42)  # 14 pixels, three times as large
+    assert pages.execute_script(UNNAMED) == []
+    pages.get_log("browser")
+
+
+@pytest.mark.zoo
 def test_without_javascript(pages: Any, vgg16: Explorer) -> None:
     pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
@@ -141,5 +161,9 @@ def test_without_javascript(pages: Any, vgg16: Explorer) -> None:
         first.click()
         assert pages.find_elements("css selector", "pre.copy + button") == []
         assert "Kernel 0 of filter 0" in pages.find_element("tag name", "h1").text
+        pages.get(vgg16.url.partition("/?")[0] + "/m/vgg16/block2_conv2/7")
+        pages.find_element("link text", "Show: Expanded weights").click()
+        assert pages.find_element("tag name", "h1").text == "Expanded weights"
+        assert pages.find_element("tag name", "figcaption").text == "14×14 pixels"
     finally:
         pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

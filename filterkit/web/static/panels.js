@@ -12,7 +12,7 @@ async function load(section) {
     note.replaceWith(content.content);
     section.dispatchEvent(new CustomEvent("panel", { bubbles: true }));
   } catch {
-    note.append(" could not be loaded.");
+    note.append(" (it could not be loaded; the link tries again)");
   }
   section.removeAttribute("aria-busy");
 }

@@ -1,4 +1,4 @@
-"""Gabor functions for filterkit: a model source, and a metric that fits them to any filter."""
+"""Gabor functions for filterkit: a source, a metric that fits them to any filter, and a panel of the fits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import filterkit
 
 if TYPE_CHECKING:
     from filterkit_gabor.metric import GaborMetric
+    from filterkit_gabor.panel import GaborPanel
     from filterkit_gabor.source import GaborSource
 
 FILTERKIT_API = 1
@@ -31,5 +32,15 @@ def filterkit_metrics() -> list[filterkit.Contribution[GaborMetric]]:
     return [
         filterkit.Contribution(
             "gabor", "The Gabor function nearest to each filter", "filterkit_gabor.metric:GaborMetric"
+        )
+    ]
+
+
+@filterkit.hookimpl
+def filterkit_panels() -> list[filterkit.Contribution[GaborPanel]]:
+    """Contribute the panel `gabor`, for ``filterkit serve``."""
+    return [
+        filterkit.Contribution(
+            "gabor", "The Gabor function fitted to a filter or kernel", "filterkit_gabor.panel:GaborPanel"
         )
     ]

@@ -34,7 +34,7 @@ AT_ONCE = 500_000
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """One Gabor function per kernel; every array has the shape (kernels,).
+    """One Gabor function per kernel; every array but the last has the shape (kernels,).
 
     Attributes
     ----------
@@ -47,12 +47,22 @@ class Fit:
         that is dark in the direction of the wave, and -90 one that is bright in that direction.
     explained
         Share of the kernel's variance about its mean that the function explains, 0 to 1.
+    sigma
+        Width of the window in pixels.
+    x, y
+        Centre of the window, in pixels from the middle, to the right and upwards.
+    function
+        The functions on the scale of the kernels, shape (kernels, height, width).
     """
 
     orientation: Array
     frequency: Array
     phase: Array
     explained: Array
+    sigma: Array
+    x: Array
+    y: Array
+    function: Array
 
 
 def fit_gabors(kernels: Array) -> Fit:
@@ -66,14 +76,15 @@ def fit_gabors(kernels: Array) -> Fit:
     count, height, width = kernels.shape
     limits = Limits.of(height, width)
     centred = kernels - kernels.mean(axis=(1, 2), keepdims=True)
-    unit = centred / np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True))
+    norm = np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True))
+    unit = centred / norm
     starts = best_of_dense_bank(unit, limits)
     tries = starts.shape[1]
     owner = np.repeat(np.arange(count), tries)
     refined, left = _refine(starts.reshape(count * tries, -1), unit, owner, limits)
     best = left.reshape(count, tries).argmin(axis=1)
     chosen = refined.reshape(count, tries, -1)[np.arange(count), best]
-    a, b, fx, fy = chosen[:, :4].T
+    a, b, fx, fy, x, y, log_sigma = chosen.T
     fy = np.where(np.abs(fy) < LEVEL, 0, fy)
     upward = np.where((fy > 0) | ((fy == 0) & (fx > 0)), 1, -1)  # of the two possible directions of the wave
     return Fit(
@@ -81,6 +92,10 @@ def fit_gabors(kernels: Array) -> Fit:
         frequency=np.hypot(fx, fy),
         phase=np.degrees(np.arctan2(-b * upward, a)),
         explained=np.clip(1 - left.reshape(count, tries).min(axis=1), 0, 1),
+        sigma=np.exp(log_sigma),
+        x=x,
+        y=y,
+        function=gabor(chosen, limits) * norm,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import filterkit
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ COLUMNS = ("gabor_orientation", "gabor_frequency", "gabor_phase", "gabor_explain
 
 SMALLEST_SIDE, LARGEST_SIDE = 3, 21
 """Pixels. Fits to a thousand kernels take 0.2 s for 3 × 3, 3 s for 21 × 21, 150 s for 101 × 101."""
+
+SMALLEST_VARIATION = 1e-6
+"""Standard deviation, of patterns of weights up to 1, below which they count as constant."""
 
 
 class GaborMetric:
@@ -30,15 +35,15 @@ class GaborMetric:
         Axes of length one do not count: a 1 × 5 × 5 kernel is treated as 5 × 5.
         """
         columns = {name: np.full(bank.out_channels, np.nan) for name in COLUMNS}
-        shape = tuple(side for side in bank.kernel_shape if side > 1)
-        if len(shape) != 2 or min(shape) < SMALLEST_SIDE or max(shape) > LARGEST_SIDE:
+        shape = fitted_shape(bank.kernel_shape)
+        if shape is None:
             return dict(columns)
         # Squares of large float64 values overflow; only the shape of a filter matters.
         weights = bank.weights.reshape(*bank.weights.shape[:2], *shape).astype(np.float64)
         largest = np.abs(weights).max(axis=(1, 2, 3))  # NaN if any of them is
         usable = np.flatnonzero(np.isfinite(largest) & (largest > 0))
         patterns = pattern(weights[usable] / largest[usable, None, None, None], bool(bank.input_channels))
-        varied = patterns.std(axis=(1, 2)) > 1e-6
+        varied = patterns.std(axis=(1, 2)) > SMALLEST_VARIATION
         if varied.any():
             fit = fit_gabors(patterns[varied])
             for name, values in zip(
@@ -46,6 +51,14 @@ class GaborMetric:
             ):
                 columns[name][usable[varied]] = values
         return dict(columns)
+
+
+def fitted_shape(kernel_shape: Sequence[int]) -> tuple[int, int] | None:
+    """Height and width of kernels without axes of length one; None if they are not fitted."""
+    shape = tuple(side for side in kernel_shape if side > 1)
+    if len(shape) != 2 or min(shape) < SMALLEST_SIDE or max(shape) > LARGEST_SIDE:
+        return None
+    return shape
 
 
 def pattern(weights: Array, of_picture: bool) -> Array:
