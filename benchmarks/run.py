@@ -1,8 +1,8 @@
 """Print the ratios that filterkit's speed claims are based on, each measured within this one run.
 
 ``python benchmarks/run.py`` takes some minutes on two cores; ``python benchmarks/run.py catalog`` measures
-one group of them; ``large``, ``scale`` and ``visualize`` are measured only if named. VGG16 is downloaded if
-it is not cached.
+one group of them; ``large``, ``scale``, ``visualize`` and ``web`` are measured only if named. VGG16 is
+downloaded if it is not cached.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ GROUPS = (
     *("observe", "comparison", "deep_filters", "ablate"),
 )
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
+MODULES = {"web": "explorer"}
+"""Those whose name differs from the group's."""
 
 
 def main(groups: list[str]) -> None:
@@ -32,7 +34,7 @@ def main(groups: list[str]) -> None:
         with filterkit.open(catalog) as bench:
             bench.add("vgg16")
         for group in groups or GROUPS:
-            for line in import_module(group).lines(catalog):
+            for line in import_module(MODULES.get(group, group)).lines(catalog):
                 print(line if isinstance(line, str) else row(line), flush=True)
 
 

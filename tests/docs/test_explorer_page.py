@@ -13,6 +13,7 @@ import pytest
 from explorer import exploring
 from typer.testing import CliRunner
 
+import filterkit
 from filterkit.cli.app import build_app
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
@@ -67,11 +68,6 @@ def test_the_example_of_static_pages(
     assert [*tmp_path.iterdir()] == []
 
 
-def test_its_picture_exists() -> None:
-    assert "](images/explorer.png)" in PAGE
-    assert (DOCS / "images" / "explorer.png").stat().st_size < 400_000
-
-
 def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(DOCS / "examples")
     plugin = importlib.import_module("symmetry_panel")
@@ -85,3 +81,9 @@ def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert content.rows is not None
     cosines = {row["mirrored"]: row["cosine"] for row in content.rows}
     assert cosines == {"left and right": -1, "up and down": 1, "both": -1}
+
+
+@pytest.mark.parametrize(("name", "size"), [("explorer", 400_000), ("atlas", 300_000)])
+def test_its_pictures_exist(name: str, size: int) -> None:
+    assert f"](images/{name}.png)" in PAGE
+    assert (DOCS / "images" / f"{name}.png").stat().st_size < size

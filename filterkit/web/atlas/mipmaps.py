@@ -40,12 +40,18 @@ def overviews(region: Region, width: int, height: int, levels: int) -> dict[int,
     if not levels:
         return {}
     first = min(first_kept(width, height), levels)
-    sums = halved(region, (0, 0, width, height), first)
-    kept = {}
-    for level in range(first, levels + 1):
-        kept[level] = mean(sums)
-        if level < levels:
-            sums = _half(sums, level + 1)
+    kept = {
+        level: np.empty((-(-height >> level), -(-width >> level)), np.uint8)
+        for level in range(first, levels + 1)
+    }
+    rows = max(1, STRIP // (width << levels)) << levels  # a strip is at least a row of the coarsest level
+    for top in range(0, height, rows):
+        sums = halved(region, (0, top, width, min(rows, height - top)), first)
+        for level, shades in kept.items():
+            if level > first:
+                sums = _half(sums, level)
+            part = mean(sums)
+            shades[top >> level : (top >> level) + len(part)] = part
     return kept
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, UsageError
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import links
 from filterkit.web.atlas.picture import Picture, picture
 from filterkit.web.atlas.styles import LOOKS, NAME, Style
@@ -25,9 +25,12 @@ def atlas(bench: Workbench, request: Request) -> Page:
     bench.observations(model)  # an unknown model has no page
     values: dict[str, Any] = {"title": f"Atlas of {model}", "model": model, "colour": colour, "sort": sort}
     values |= {"address": address, "tiles": None, "box": None, "rows": (), "columns": (), "metrics": ()}
-    rows: list[Row] = []
     try:
-        columns = [name for name in bench.iter_filters(model, limit=0)[0] if name not in NAMES]
+        names, _ = bench.iter_filters(model, limit=0)
+    except NotFoundError:  # it has no filters
+        return Page("atlas.html", (), (), values)
+    try:
+        columns = [name for name in names if name not in NAMES]
         known = meanings(bench, "filter")
         values |= {"columns": columns, "meanings": known}
         values["metrics"] = [each for each in columns if _is_number(known, each)]
@@ -51,7 +54,7 @@ def _style(colour: str, sort: str, *, down: bool) -> Style:
     for name in filter(None, (colour, sort)):
         if not re.fullmatch(NAME, name):
             raise UsageError(f"filters have no column '{name}'", hint="choose another one")
-    metric = None if not colour or colour in LOOKS else colour
+    metric = None if not colour or colour in LOOKS.keys() - {"metric"} else colour
     order = f"-{sort}" if sort and down else sort or None
     return Style("metric" if metric else colour or "weights", metric, order)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,7 +72,10 @@ class Picture:
 
     @cached_property
     def overviews(self) -> Mapping[int, Shades]:
-        return mipmaps.overviews(self.raster.region, self.layout.width, self.layout.height, self.levels)
+        made = mipmaps.overviews(self.raster.region, self.layout.width, self.layout.height, self.levels)
+        for bank in self.banks:
+            _unload(bank)
+        return made
 
     @property
     def size(self) -> int:
@@ -189,6 +193,14 @@ def picture(bench: Workbench, model: str, style: Style) -> Picture:
     version = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     layout = shelves.arrange(shapes)
     return Picture(model, style, version, rows["address"], banks, layout, orders, colours, ranges)
+
+
+def _unload(bank: Any) -> None:
+    """Free the memory into which a mapped file was read; what is needed again is read again."""
+    while isinstance(bank, np.ndarray):
+        bank = bank.base
+    if isinstance(bank, mmap.mmap) and hasattr(bank, "madvise"):  # not on Windows
+        bank.madvise(mmap.MADV_DONTNEED)
 
 
 def _weights_sha256(bench: Workbench, model: str) -> str:

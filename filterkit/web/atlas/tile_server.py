@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.web.workers import Worker
     from filterkit.workbench import Workbench
 
-PICTURES, TILES = 64 << 20, 16 << 20
+PICTURES, TILES = 64 << 20, 8 << 20
 """Bytes of the overviews of the pictures, and of the tiles, that stay in memory."""
 
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}

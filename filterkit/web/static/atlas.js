@@ -183,6 +183,10 @@ function show(plan, tiles) {
     image = viewer.world.getItemAt(0);
     if (root.dataset.place) mark(...root.dataset.place.split(" ").map(Number));
     else goTo(location.hash, true);
+    image.addHandler("fully-loaded-change", ({ fullyLoaded }) => {
+      if (fullyLoaded && !("loaded" in root.dataset)) performance.mark("atlas loaded");
+      if (fullyLoaded) root.dataset.loaded = "";
+    });
     refresh();
     root.dataset.ready = "";
   });
