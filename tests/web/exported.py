@@ -38,8 +38,8 @@ def links(file: Path) -> list[str]:
 
 
 def targets(file: Path) -> Iterator[Path]:
-    """The files that a page leads to, or loads."""
+    """The files that a page leads to, or loads; papers on the web are not among them."""
     for link in links(file):
         path = unquote(link.partition("#")[0])
-        if path:
+        if path and not path.startswith("https://"):
             yield Path(file.parent, path).resolve()

@@ -9,6 +9,7 @@ import pytest
 from exported import REGISTRY
 
 import filterkit
+from filterkit.errors import UsageError
 from filterkit.web import site_pages
 from filterkit.web.pages import Page
 from filterkit.web.site_pages import SitePages
@@ -42,7 +43,7 @@ def test_a_page_of_later_versions(classic_catalog: Path, monkeypatch: pytest.Mon
     """A page below a model that this module knows nothing of, and its link, are treated as all others."""
 
     def report(bench: object, request: object) -> Page:
-        return Page("error.html", (), (), {"title": "Report"}, filterkit.FilterkitError("x"))
+        return Page("error.html", (), (), {"title": "Report"}, UsageError("x"))
 
     route = ("/m/{model}/reports/{name}/today", report, "quick")
     monkeypatch.setattr(site_pages, "PAGES", (*site_pages.PAGES, route))
