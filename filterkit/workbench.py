@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
@@ -2557,6 +2558,11 @@ def open(
 ) -> Workbench:
     """Open a workbench on a catalog; see `Workbench`."""
     return Workbench(catalog, progress=progress)
+
+
+def progress_of(bench: Workbench) -> AbstractContextManager[Progress]:
+    """A context whose value reports the progress of a command as the operations of `bench` do."""
+    return bench._session.progress()
 
 
 def is_array(output: Path) -> bool:

@@ -98,7 +98,7 @@ COMMANDS = {
     "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
     "Draw, run and export": ("show", "maps", "attribute", "visualize", "ablate", "convolve", "export"),
     "Observe pictures": ("observe", "observations", "exemplars", "responses"),
-    "Explore in a browser": ("serve",),
+    "Explore in a browser": ("serve", "site"),
 }
 """The commands, by panel of the help. Each is a function in a module of the same name."""
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import FilterkitError, FilterkitWarning
+
+PACKAGES = ("starlette", "uvicorn", "jinja2", "markupsafe", "python_multipart")
 
 
 @command
@@ -32,16 +36,8 @@ def serve(
     server refuses every request. Nothing is changed in the catalog unless
     --allow-changes permits it.
     """
-    try:
+    with missing_extra():
         from filterkit.web.server import Server
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in ("starlette", "uvicorn", "jinja2", "markupsafe", "python_multipart"):
-            raise
-        raise FilterkitError(
-            f"the explorer needs {package}, which is not installed",
-            hint="pip install 'cnn-filterkit[web]'",
-        ) from None
     with shell.workbench() as bench:
         bench.catalog()  # an error now is better than one on the first page
     server = Server(shell.catalog, shell.registry, host=host, port=port, allow_changes=allow_changes)
@@ -60,3 +56,18 @@ def serve(
         if not webbrowser.open(server.url):
             shell.say("no browser was found: open the address above")
     server.run()
+
+
+@contextmanager
+def missing_extra() -> Iterator[None]:
+    """Report a package of the extra ``web`` that is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in PACKAGES:
+            raise
+        raise FilterkitError(
+            f"the explorer needs {package}, which is not installed",
+            hint="pip install 'cnn-filterkit[web]'",
+        ) from None

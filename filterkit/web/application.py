@@ -40,12 +40,12 @@ from filterkit.web.panel_sections import PanelPage
 from filterkit.web.templating import render
 from filterkit.web.uploads import Uploads
 from filterkit.web.workers import BusyError, GoneError, Worker
+from filterkit.workbench import Workbench
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.plugins.registry import Registry
     from filterkit.web.networks import Job
-    from filterkit.workbench import Workbench
 
 
 class _Number(IntegerConvertor):
@@ -60,7 +60,9 @@ QUICK, HEAVY, FORM, DATA, ATLAS = "quick", "heavy", "form", "data", "atlas"
 """The workers: for the pages of one model; for what takes longer, searches and charts; for pages whose
 results follow; for rows, which are written as fast as the browser reads them; and for atlases."""
 
-PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
+Pages = tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...]
+
+PAGES: Pages = (
     ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", observations.observation, HEAVY),
@@ -105,10 +107,28 @@ FRESH = {"Cache-Control": "private, no-cache"}
 
 
 def application(
-    catalog: str | os.PathLike[str] | None, registry: Registry, *, allow_changes: bool = False
+    catalog: str | os.PathLike[str] | None,
+    registry: Registry,
+    *,
+    allow_changes: bool = False,
+    pages: Pages = PAGES,
+    fill_in: bool = True,
+    workbench: type[Workbench] = Workbench,
 ) -> Starlette:
-    """The application on a catalog; its ``state.workers`` and ``state.networks`` have to be closed."""
-    workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA, ATLAS)}
+    """The application on a catalog; its ``state.workers`` and ``state.networks`` have to be closed.
+
+    Parameters
+    ----------
+    pages
+        Paths, what their pages show, and the worker that finds it.
+    fill_in
+        Whether pages that search the catalog are sent before their results.
+    workbench
+        What the workers open.
+    """
+    workers = {
+        name: Worker(catalog, registry, workbench=workbench) for name in (QUICK, HEAVY, FORM, DATA, ATLAS)
+    }
     tiles = TileServer(workers[ATLAS])
     made = Starlette(
         routes=[
@@ -121,8 +141,11 @@ def application(
                 )
             ),
             *(
-                Route(place, _filled_in(view, worker) if place in FILLED_IN else _page(view, worker))
-                for place, view, worker in PAGES
+                Route(
+                    place,
+                    _filled_in(view, worker) if fill_in and place in FILLED_IN else _page(view, worker),
+                )
+                for place, view, worker in pages
             ),
             Route("/jobs/{job}", _guarded(job_pages.state)),
             Route("/jobs/{job}/{name}.png", _guarded(job_pages.picture)),

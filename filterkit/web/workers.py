@@ -77,8 +77,9 @@ class OpenCatalog:
         *,
         progress: Any = False,
         stop: Callable[[], bool] | None = None,
+        workbench: type[Workbench] = Workbench,
     ) -> None:
-        self._open = partial(Workbench, catalog, progress=progress, registry=registry, stop=stop)
+        self._open = partial(workbench, catalog, progress=progress, registry=registry, stop=stop)
         self._bench: Workbench | None = None
         self._file: tuple[int, int] | None = None
 
@@ -103,8 +104,14 @@ class OpenCatalog:
 class Worker:
     """A thread that runs one job at a time on a workbench that stays open."""
 
-    def __init__(self, catalog: str | os.PathLike[str] | None, registry: Registry) -> None:
-        self._catalog = OpenCatalog(catalog, registry, stop=self._is_unwanted)
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None,
+        registry: Registry,
+        *,
+        workbench: type[Workbench] = Workbench,
+    ) -> None:
+        self._catalog = OpenCatalog(catalog, registry, workbench=workbench, stop=self._is_unwanted)
         self._jobs: SimpleQueue[tuple[Future[Any], Callable[[Workbench], Any]] | None] = SimpleQueue()
         # A daemon, as nothing can interrupt a job, and Ctrl-C should not wait for a long one.
         self._thread = threading.Thread(target=self._work, name="filterkit", daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
@@ -10,8 +11,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from explorer import exploring
+from typer.testing import CliRunner
 
 import filterkit
+from filterkit.cli.app import build_app
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.testing import check_panel, code_blocks
@@ -58,6 +61,20 @@ def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
 def test_its_pictures_exist(name: str, size: int) -> None:
     assert f"](images/{name}.png)" in PAGE
     assert (DOCS / "images" / f"{name}.png").stat().st_size < size
+
+
+@pytest.mark.zoo
+def test_the_example_of_static_pages(
+    vgg16_catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the page, but only estimated."""
+    [command] = [block for block in code_blocks(PAGE) if block.startswith("filterkit site")]
+    monkeypatch.chdir(tmp_path)
+    words = [*shlex.split(command)[1:], "--catalog", str(vgg16_catalog), "--dry-run", "--format", "json"]
+    done = CliRunner().invoke(build_app(), words)
+    counts = {row["pages"]: row["count"] for row in json.loads(done.stdout)}
+    assert counts == {"models": 1, "layers": 2, "filters": 128}
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_the_panel_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

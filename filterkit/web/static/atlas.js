@@ -33,7 +33,18 @@ function addressOf(plan, x, y) {
   return `${layer.address}/${layer.order ? layer.order[slot] : slot}/${kernel}`;
 }
 
-const pageOf = (address) => `/m/${address.split("/").map(encodeURIComponent).join("/")}`;
+// The page of a kernel; where no server serves it, of what there is a page of: the kernel, its filter or layer.
+function pageOf(plan, address) {
+  const parts = address.split("/");
+  if (!plan.pages) return `/m/${parts.map(encodeURIComponent).join("/")}`;
+  const [filter, kernel] = parts.slice(-2).map(Number);
+  const layer = plan.pages[parts.slice(0, -2).join("/")];
+  if (!layer) return null;
+  const has = (ranges, number) => ranges.some(([first, last]) => number >= first && number <= last);
+  const folder = layer.page.slice(0, -".html".length);
+  if (!has(layer.filters, filter)) return layer.page;
+  return has(layer.kernels, kernel) ? `${folder}/${filter}/${kernel}.html` : `${folder}/${filter}.html`;
+}
 
 async function load(tiles) {
   const inline = document.getElementById("atlas-plan"); // in pages that no server serves
@@ -60,6 +71,7 @@ function show(plan, tiles) {
       minLevel: 0,
       maxLevel: plan.levels,
       getTileUrl: (level, x, y) => `${tiles}/${level}/${x}/${y}.png`,
+      tileExists: (level) => level <= (plan.deepest ?? plan.levels),
     },
     showNavigationControl: false,
     keyboardNavEnabled: false,
@@ -102,13 +114,19 @@ function show(plan, tiles) {
     return addressOf(plan, Math.floor(x), Math.floor(y));
   }
 
+  function open(address) {
+    const page = address && pageOf(plan, address);
+    if (page) location.assign(page);
+  }
+
   const middle = () => viewport.viewportToViewerElementCoordinates(viewport.getCenter(true));
   const scale = (current) => image.viewportToImageZoom(viewport.getZoom(current));
 
   function label() {
     const address = addressAt(pointer ?? middle());
     under.textContent = address ?? "–";
-    if (address) under.setAttribute("href", pageOf(address));
+    const page = address && pageOf(plan, address);
+    if (page) under.setAttribute("href", page);
     else under.removeAttribute("href");
   }
 
@@ -187,7 +205,7 @@ function show(plan, tiles) {
   });
   viewer.addHandler("canvas-click", (event) => {
     const address = event.quick && addressAt(event.position);
-    if (address) location.assign(pageOf(address));
+    open(address);
   });
 
   const home = () => viewport.goHome(still);
@@ -208,7 +226,7 @@ function show(plan, tiles) {
     0: home,
     Enter: () => {
       const address = addressAt(middle());
-      if (address) location.assign(pageOf(address));
+      open(address);
     },
   };
   canvas.addEventListener("keydown", (event) => {
