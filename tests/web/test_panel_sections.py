@@ -96,13 +96,14 @@ def test_built_in_panels_come_first_then_those_of_plugins(explorer: Explorer) ->
     titles = list(sections(page.text))
     first = ("Kernels", "Expanded weights", "What it responds to", "Strongest connections")
     others = (
+        "Feature visualization",
         "Similar in this network",
         "Similar in all networks",
         "Responds alike in all networks",
         "Metrics",
     )
-    assert titles[:8] == [*first, *others]
-    assert titles[8:13] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
+    assert titles[:9] == [*first, *others]
+    assert titles[9:14] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
     assert "Nothing" not in titles
     assert "Of a kernel" not in titles
     assert "Of a kernel" in sections(explorer.get(f"{FILTER}/0").text)
