@@ -94,9 +94,14 @@ def test_built_in_panels_come_first_then_those_of_plugins(explorer: Explorer) ->
     page = explorer.get(FILTER)
     assert page.status == 200
     titles = list(sections(page.text))
-    first = ("Kernels", "Expanded weights", "What it responds to", "Strongest connections")
-    others = (
+    first = (
+        "Kernels",
+        "Expanded weights",
+        "What it responds to",
         "Feature visualization",
+        "Strongest connections",
+    )
+    others = (
         "Similar in this network",
         "Similar in all networks",
         "Responds alike in all networks",
