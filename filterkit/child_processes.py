@@ -15,7 +15,6 @@ from pathlib import Path
 
 from filterkit.errors import FilterkitError
 
-
 NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
 """ONNX Runtime reports its use to its makers, and keeps a number of this computer in the folder for temporary
 files, unless the environment says this before it is loaded."""
