@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +56,21 @@ LONGEST_HEADER = 100_000_000
 """Bytes of the longest header, as in the safetensors library."""
 
 
+_mappings: WeakValueDictionary[tuple[int, ...], np.memmap[Any, Any]] = WeakValueDictionary()
+_mapping = Lock()
+
+
+def _mapped(file: BinaryIO, start: int) -> NDArray[np.uint8]:
+    """The bytes of a file from `start`: workbenches of several threads share one memory map."""
+    status = os.fstat(file.fileno())
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, start)
+    with _mapping:
+        found = _mappings.get(key)
+        if found is None:
+            found = _mappings[key] = np.memmap(file, np.uint8, "r", start)
+    return found
+
+
 class BankFile:
     """The memory-mapped banks of one model: opening reads the header, and banks are read when they are used.
 
@@ -74,8 +92,8 @@ class BankFile:
                 if length > min(path.stat().st_size, LONGEST_HEADER):
                     raise ValueError
                 self._entries = json.loads(file.read(length))
+                self._data = _mapped(file, 8 + length)
             self._entries.pop("__metadata__", None)
-            self._data = np.memmap(path, np.uint8, "r", 8 + length)
             if self._data.size != max(entry["data_offsets"][1] for entry in self._entries.values()):
                 raise ValueError
         except FileNotFoundError:

@@ -86,3 +86,16 @@ def test_a_table_of_contents_that_is_none(header: bytes, tmp_path: Path) -> None
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 16)
     with pytest.raises(CatalogError, match="corrupted"):
         BankFile(path)
+
+
+def test_a_file_that_is_open_twice_is_mapped_once(bank: FilterBank, tmp_path: Path) -> None:
+    path = tmp_path / "banks.safetensors"
+    write_banks(path, {"first": bank})
+    one, other = BankFile(path), BankFile(path)
+    assert np.shares_memory(one.weights("first"), other.weights("first"))
+    replaced = tmp_path / "new.safetensors"
+    write_banks(replaced, {"first": replace(bank, weights=-bank.weights)})
+    replaced.replace(path)
+    later = BankFile(path)
+    assert np.array_equal(later.weights("first"), -bank.weights)
+    assert np.array_equal(one.weights("first"), bank.weights)  # still that of the file that it opened
