@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,13 +32,13 @@ def merge(
 ) -> None:
     """Add the models, observations and files of other catalogs to this one; exit 1 if any were skipped.
 
-    What this catalog has already is kept once. A model is merged whole or not at all, and the other catalog is
-    only read.
+    What this catalog has already is kept once. A model is merged whole or not at all, and the other catalog
+    is only read.
     """
     names = _renamed(rename or [])
     if names and len(others) > 1:
         raise UsageError("--rename needs a single catalog", hint="merge the others in a command of their own")
-    rows: list[dict[str, Any]] = []
+    rows: list[Mapping[str, Any]] = []
     failed = False
     columns: tuple[str, ...] = ("model", "observation", "action", "reason")
     with shell.workbench() as bench:

@@ -226,6 +226,8 @@ class _OneModel:
         for each in found:
             decision = self._decide(known, each)
             layers = covered[each["id"]]
+            if decision.action != SKIPPED and not layers:
+                raise damaged_value("layers", 0)
             if decision.action == EQUAL and decision.known is not None:
                 missing = layers - mine[decision.known["id"]]
                 blocked = self._blocked(each, decision.known) if missing else ""

@@ -1,4 +1,4 @@
-"""Copying the rows of one model of another catalog, a portion at a time, and checking that they fit together."""
+"""Copying the rows of a model of another catalog, in portions, and checking that they fit together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RowWriter:
 
     def insert(self, table: sa.Table, rows: Iterable[Values]) -> None:
         """Insert rows with all columns of `table`, in the order of the schema."""
-        names = ", ".join(f'"{name}"' for name in table.c.keys())
+        names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118
         statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" * len(table.c))})'
         left = iter(rows)
         while portion := list(islice(left, PORTION)):
