@@ -15,6 +15,10 @@ from pathlib import Path
 
 from filterkit.errors import FilterkitError
 
+NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1"}
+"""ONNX Runtime reports its use to its makers, and keeps a number of this computer in the folder for temporary
+files, unless the environment says this before it is loaded."""
+
 
 def python(*arguments: str) -> list[str]:
     """The command line that runs this Python with `arguments`, without the current folder on its path."""
@@ -23,7 +27,7 @@ def python(*arguments: str) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment and `more`, for such a child and its own children."""
-    mine = os.environ | more | {"PYTHONSAFEPATH": "1"}
+    mine = NO_TELEMETRY | os.environ | more | {"PYTHONSAFEPATH": "1"}
     # An empty entry, as in "$PYTHONPATH:/more" with PYTHONPATH unset, also means the current folder.
     named = [each for each in mine.pop("PYTHONPATH", "").split(os.pathsep) if not _is_here(each)]
     return mine | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, named))} if named else mine

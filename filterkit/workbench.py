@@ -489,12 +489,10 @@ class Workbench:
 
         Examples
         --------
-        >>> bench.edges("vgg16/block2_conv1")[["from_address", "to_address", "via"]]
-        from_address        to_address          via
-        ──────────────────  ──────────────────  ─────────────
-        vgg16/block1_conv2  vgg16/block2_conv1  Relu, MaxPool
-        vgg16/block2_conv1  vgg16/block2_conv2  Relu
-        [Rows: 2 rows × 3 columns]
+        >>> for edge in bench.edges("vgg16/block2_conv1"):
+        ...     print(edge["from_address"], edge["via"], edge["to_address"])
+        vgg16/block1_conv2 ['Relu', 'MaxPool'] vgg16/block2_conv1
+        vgg16/block2_conv1 ['Relu'] vgg16/block2_conv2
         """
         return operations.edges.edges(self._session, address)
 
@@ -1160,7 +1158,7 @@ class Workbench:
         >>> [row["from_address"] for row in bench.connections("vgg16/block3_conv1/7", top=2)]
         ['vgg16/block2_conv2/100', 'vgg16/block2_conv2/127']
         >>> bench.connections("vgg16/block3_conv1/7", top=1, direction="to")["to_address"]
-        ['vgg16/block3_conv2/132']
+        ['vgg16/block3_conv2/132'] (to_address: 1 value)
         """
         return operations.connections.connections(self._session, address, top=top, direction=direction)
 
@@ -1679,7 +1677,7 @@ class Workbench:
         Examples
         --------
         >>> bench.read_picture(photo).shape
-        (224, 224, 3)
+        (512, 512, 3)
         """
         return operations.requested_pictures.read_picture(image)
 
@@ -1948,11 +1946,15 @@ class Workbench:
         Examples
         --------
         >>> bench.observed_pictures("vgg16", observation="one")[["label", "height", "width"]]
+        label  height  width
+        ─────  ──────  ─────
+            -     512    512
+        [Rows: 1 row × 3 columns]
         """
         return operations.picture_responses.observed_pictures(self._session, model, observation=observation)
 
     def observed_picture(self, model: str, sha256: str, *, observation: str | None = None) -> bytes:
-        """Draw a picture of an observation as a small PNG.
+        r"""Draw a picture of an observation as a small PNG.
 
         Only a plain file that still has this very content is read, where it was or from the store.
 
@@ -1964,6 +1966,16 @@ class Workbench:
             The network takes no pictures.
         ImageError
             The picture cannot be read.
+
+        Examples
+        --------
+        >>> from PIL import Image
+        >>> Image.fromarray(photo).save("photo.png")
+        >>> bench.observe("vgg16/block1_conv1", "photo.png", name="file")
+        <Observation 'file' of vgg16: 1 pictures, 1 layers, 64 filters, observed>
+        >>> [picture] = bench.observed_pictures("vgg16", observation="file")
+        >>> bench.observed_picture("vgg16", picture["sha256"], observation="file").startswith(b"\x89PNG")
+        True
         """
         return operations.picture_responses.observed_picture(
             self._session, model, sha256, observation=observation
@@ -1998,6 +2010,12 @@ class Workbench:
         ------
         NotFoundError
             There is no such model, observation or picture.
+
+        Examples
+        --------
+        >>> [picture] = bench.observed_pictures("vgg16", observation="one")
+        >>> bench.responding_filters("vgg16", picture["sha256"], observation="one", top=2).columns
+        ('address', 'response_max', 'share_below', 'z_score')
         """
         return operations.picture_responses.responding_filters(
             self._session, model, sha256, observation=observation, top=top
@@ -2025,6 +2043,11 @@ class Workbench:
             There is no such layer or observation, or it does not contain the layer.
         UsageError
             The address does not name a single filter.
+
+        Examples
+        --------
+        >>> bench.response_histogram("vgg16/block1_conv1/3", observation="one")["pictures"]
+        [1] (pictures: 1 value)
         """
         return operations.response_histogram.response_histogram(
             self._session, address, observation=observation

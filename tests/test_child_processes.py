@@ -59,6 +59,17 @@ def test_variables_are_added() -> None:
     assert "LURE" not in os.environ
 
 
+def test_children_load_onnx_runtime_without_its_telemetry(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    folder = environment(TMPDIR=str(tmp_path), TEMP=str(tmp_path), TMP=str(tmp_path))
+    subprocess.run(python("-c", "import onnxruntime"), env=folder, check=True)
+    assert [*tmp_path.iterdir()] == []
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    assert environment()["ORT_DISABLE_TELEMETRY"] == "0"
+
+
 def test_modules_that_are_blocked_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert can_import("json") and not can_import("no_module_of_that_name")
     monkeypatch.setitem(sys.modules, "json", None)

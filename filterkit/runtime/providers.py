@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from filterkit.child_processes import NO_TELEMETRY
 from filterkit.errors import RuntimeFailure, UsageError, closest
 
 CPU = "CPUExecutionProvider"
@@ -33,7 +34,7 @@ class Choice(NamedTuple):
 
 
 def onnx_runtime() -> ModuleType:
-    """The `onnxruntime` module, after checking that its installation is intact.
+    """The `onnxruntime` module, without its telemetry, after checking that its installation is intact.
 
     Raises
     ------
@@ -41,6 +42,8 @@ def onnx_runtime() -> ModuleType:
         If it is missing or cannot be loaded, or `onnxruntime` and `onnxruntime-gpu` overwrote each other.
     """
     fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --force-reinstall cnn-filterkit"
+    for name, value in NO_TELEMETRY.items():
+        os.environ.setdefault(name, value)
     try:
         import onnxruntime
     except ImportError as error:

@@ -105,6 +105,7 @@ def ascend(
     rng = np.random.default_rng((seed, 0))
     adam = _Adam(coefficients.view(np.float32))
     pictures = spectrum.pictures(coefficients)
+    slopes = np.empty_like(pictures)
     moved = np.empty((*pictures.shape[:2], bottom - top, right - left), np.float32)
 
     def seen() -> FloatArray:
@@ -115,8 +116,9 @@ def ascend(
 
     def improve(matrix: sparse.csr_matrix, back: FloatArray, step: int, part: slice) -> None:
         back = apply(matrix.T, back[part], (height, width))
-        adam.ascend(spectrum.back(pictures[part], back).view(np.float32), step, part)
-        pictures[part] = spectrum.pictures(coefficients[part])
+        slope = spectrum.back(pictures[part], back, spare=slopes[part]).view(np.float32)
+        adam.ascend(slope, step, part)
+        spectrum.pictures(coefficients[part], out=pictures[part], spare=slope)
 
     first = seen()
     state = Ascent(pictures.copy(), first, first.copy(), first)

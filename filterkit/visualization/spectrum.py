@@ -68,11 +68,25 @@ class Spectrum:
         drawn = [NOISE * np.random.default_rng(seed).standard_normal(size, np.float32) for seed in seeds]
         return np.stack(drawn).view(np.complex64)[..., 0]
 
-    def pictures(self, coefficients: NDArray[np.complex64]) -> FloatArray:
-        """Pictures, shape (pictures, channels, height, width), between 0 and 1."""
-        scaled = (coefficients.view(np.float32) * self._scale).view(np.complex64)
+    def pictures(
+        self,
+        coefficients: NDArray[np.complex64],
+        *,
+        out: FloatArray | None = None,
+        spare: FloatArray | None = None,
+    ) -> FloatArray:
+        """Pictures, shape (pictures, channels, height, width), between 0 and 1.
+
+        Parameters
+        ----------
+        out
+            Where they are written.
+        spare
+            Room for the coefficients' real and imaginary parts: new arrays take longer to get than to fill.
+        """
+        scaled = np.multiply(coefficients.view(np.float32), self._scale, out=spare).view(np.complex64)
         waves = fft.irfft2(scaled, s=self.shape[1:], overwrite_x=True)
-        mixed = self._through(self._mixed, waves)
+        mixed = self._through(self._mixed, waves, out)
         # The logistic function; tanh does not overflow.
         mixed *= 0.5
         np.tanh(mixed, out=mixed)
@@ -80,20 +94,28 @@ class Spectrum:
         mixed += 0.5
         return mixed
 
-    def back(self, pictures: FloatArray, gradients: FloatArray) -> NDArray[np.complex64]:
-        """The gradient of the coefficients (real and imaginary parts), from that of the pictures."""
-        slopes = 1 - pictures
+    def back(
+        self, pictures: FloatArray, gradients: FloatArray, *, spare: FloatArray | None = None
+    ) -> NDArray[np.complex64]:
+        """The gradient of the coefficients (real and imaginary parts), from that of the pictures.
+
+        Parameters
+        ----------
+        spare
+            Room for pictures. If given, `gradients` are overwritten as well.
+        """
+        slopes = np.subtract(1, pictures, out=spare)
         slopes *= pictures
         slopes *= gradients
-        waves = self._through(self._mixed.T, slopes)
+        waves = self._through(self._mixed.T, slopes, None if spare is None else gradients)
         found: NDArray[np.complex64] = fft.rfft2(waves).astype(np.complex64, copy=False)
         parts = found.view(np.float32)
         parts *= self._scale_back
         return found
 
     @staticmethod
-    def _through(matrix: FloatArray, pictures: FloatArray) -> FloatArray:
-        count, channels, *size = pictures.shape
-        mixed = np.matmul(matrix, pictures.reshape(count, channels, -1))
-        found: FloatArray = mixed.reshape(count, channels, *size)
+    def _through(matrix: FloatArray, pictures: FloatArray, out: FloatArray | None = None) -> FloatArray:
+        found = np.empty(pictures.shape, np.float32) if out is None else out
+        planes = (*pictures.shape[:2], -1)
+        np.matmul(matrix, pictures.reshape(planes), out=found.reshape(planes))
         return found

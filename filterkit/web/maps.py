@@ -79,7 +79,7 @@ async def upload(request: Request) -> Response:
         state.uploads.remove(key)
         raise
     _expire_later(state.uploads)
-    return RedirectResponse(f"/maps{links.query({'picture': key, 'address': form['address']})}", 303)
+    return RedirectResponse(f"/maps{links.query({'picture': key} | _wanted(form['address']))}", 303)
 
 
 def _expire_later(uploads: Uploads) -> None:
@@ -90,6 +90,13 @@ def _expire_later(uploads: Uploads) -> None:
             _expire_later(uploads)
 
     asyncio.get_running_loop().call_later(SECONDS, expire)
+
+
+def _wanted(address: str) -> dict[str, str]:
+    """What a page with a picture shows at an address: the map of a filter, or all maps of a layer."""
+    parts = address.strip().split("/")
+    is_filter = len(parts) == 3 and links.is_number(parts[2])
+    return {"target" if is_filter else "address": address}
 
 
 def _form(bench: Workbench, chosen: Mapping[str, str]) -> dict[str, Any]:
@@ -105,6 +112,7 @@ def _form(bench: Workbench, chosen: Mapping[str, str]) -> dict[str, Any]:
         "name": "",
         "samples": samples(),
         "layers": layers[:LISTED],
+        "wanted": _wanted(chosen.get("address") or next(iter(layers), "")),
         "models": models,
         "methods": bench.registry.names("attribution"),
         "stages": STAGES,

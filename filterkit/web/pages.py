@@ -159,7 +159,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         ),
         "python": python_lines(
             bench,
-            [f"bench.filters({address!r}, where={where!r}, sort={order!r})", f"bench.sheet({address!r})"],
+            [filters_call(address, where, order), f"bench.sheet({address!r})"],
         ),
     }
     return Page("layer.html", (), (), values | paging(number, count, FILTERS), kind="layer", address=address)
@@ -337,6 +337,13 @@ def command_lines(bench: Workbench, lines: Sequence[str]) -> str:
     """Commands that give what the page shows."""
     place = "" if bench.location == "catalog.db" else f" --catalog {word(bench.location)}"
     return "\n".join(line + place for line in lines)
+
+
+def filters_call(address: str, where: str | None, order: str | None) -> str:
+    """The filters of a page in Python, with what is given."""
+    given = {"where": where, "sort": order}
+    options = [f"{name}={value!r}" for name, value in given.items() if value]
+    return f"bench.filters({', '.join([repr(address), *options])})"
 
 
 def python_lines(bench: Workbench, lines: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from filterkit.web.pages import (
     FORM_ONLY,
     Page,
     command_lines,
+    filters_call,
     meanings,
     page_number,
     paging,
@@ -108,7 +109,7 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         "count": count,
         "meanings": meanings(bench, "filter"),
         "commands": command_lines(bench, [" ".join(["filterkit filters", word(address), *options])]),
-        "python": python_lines(bench, [f"bench.filters({address!r}, where={where!r}, sort={order!r})"]),
+        "python": python_lines(bench, [filters_call(address, where, order)]),
     }
     return Page("filters.html", (), (), values | paging(number, count, FILTERS))
 

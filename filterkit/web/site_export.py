@@ -156,13 +156,14 @@ class Site:
     def _with_parts(self, site: SitePages, url: str) -> list[Made]:
         """A page, the other pages of its list, and what else belongs to it, e.g. observations to a model."""
         made, seen = [site.make(url)], {url}
-        for each in made:
-            for link in each.links:
-                belongs = link.startswith(f"{url}?") or self._scope.is_part(url, link)
-                if belongs and link not in seen:
-                    seen.add(link)
-                    if len(made) <= MOST_PARTS:
-                        made.append(site.make(link))
+        for is_list in (True, False):  # first its list to the end, whose pages lead to one another
+            for each in made:
+                for link in each.links:
+                    belongs = link.startswith(f"{url}?") or self._scope.is_part(url, link)
+                    if belongs and link not in seen and ("page=" in link) == is_list:
+                        seen.add(link)
+                        if len(made) <= MOST_PARTS:
+                            made.append(site.make(link))
         more = len(seen) - len(made)  # as large as those that were made, which are repeated
         return made + [made[1 + number % MOST_PARTS] for number in range(more)]
 
@@ -174,11 +175,14 @@ class Site:
         layers = [(model, name) for model, chosen in self._scope.models.items() for name in chosen]
         shown = [file_name(f"/pictures/_/thumbnail/{links.path(*each)}/_.png")[10:-5] for each in layers]
         own, others = [], {}
+        pictures = set()  # views of a list show the same ones
         for name, data in (file for each in made for file in each.files.items()):
-            if name.startswith("static/"):
+            if name.startswith("static/") or name in pictures:
                 continue
             if kind in ("models", "layers") or "/thumbnail/" not in name:
                 own.append(len(data))
+                if name.startswith("pictures/"):
+                    pictures.add(name)
             elif not any(each in name for each in shown):
                 others[name] = len(data)
         more = min(len(others) * factor, max(len(others), self._all_filters))

@@ -81,7 +81,7 @@ def shown(value: Any, column: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"  # not 1.403e+04
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):

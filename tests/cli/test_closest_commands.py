@@ -285,7 +285,10 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
         ("select * from main.models", "the table is 'model'"),
         ("layers", 'filterkit query "SELECT * FROM layer"'),
         ("filters;", 'filterkit query "SELECT * FROM filter"'),
-        ("select * from kernels", "the tables are 'model', 'layer', 'filter', 'skipped', 'observation', "),
+        (
+            "select * from kernels",
+            "the tables are 'model', 'layer', 'filter', 'skipped', 'edge', ",
+        ),
         ("select l3_norm from filter", "did you mean 'l2_norm'"),
         ("select f.gabor_explained from filter f", "json_extract(extra, '$.gabor_explained')"),
         ("select receptive_field from filter", "'receptive_field' is a column of 'layer'"),

@@ -109,8 +109,12 @@ def test_a_large_export_asks_first(tmp_path: Path, answer: str, options: list[st
 @pytest.mark.skipif(os.name == "nt", reason="sends the signal of Ctrl-C")
 @pytest.mark.usefixtures("classic")
 def test_ctrl_c(tmp_path: Path) -> None:
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # else ignored, perhaps
+        "from filterkit.cli import main; main()"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "filterkit", "site", "classic", "--kernels", "-o", "paper"],
+        [sys.executable, "-c", program, "site", "classic", "--kernels", "-o", "paper"],
         stderr=subprocess.PIPE, encoding="utf-8", cwd=tmp_path,
     )  # fmt: skip
     deadline = time.monotonic() + 60

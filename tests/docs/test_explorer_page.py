@@ -57,9 +57,11 @@ def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
         assert explorer.get(place).text.startswith("address,model,layer,filter,")
 
 
-@pytest.mark.parametrize(("name", "size"), [("explorer", 400_000), ("atlas", 300_000)])
+@pytest.mark.parametrize(
+    ("name", "size"), [("explorer_light", 400_000), ("explorer_dark", 400_000), ("atlas", 300_000)]
+)
 def test_its_pictures_exist(name: str, size: int) -> None:
-    assert f"](images/{name}.png)" in PAGE
+    assert f"images/{name}.png" in PAGE
     assert (DOCS / "images" / f"{name}.png").stat().st_size < size
 
 

@@ -24,7 +24,7 @@ def test_the_commands_and_the_python_run(with_networks: Callable[..., Path], run
     folder = with_networks()
     runpy.run_path(str(DOCS / "sample_photos.py"), run_name="__main__")
     ran = run_page(PAGE)
-    assert len(ran) == 13
+    assert len(ran) == 15
     (by_class,) = (stdout for line, (stdout, _) in ran.items() if "-top_class_share" in line)
     assert "vgg16/block5_conv3/13 " in by_class
     assert "vgg16/block5_conv3/416 " in by_class

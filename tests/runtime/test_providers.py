@@ -33,6 +33,16 @@ def test_a_probe_is_silent_and_says_what_works() -> None:
     assert found == probe()
 
 
+def test_onnx_runtime_keeps_no_number_of_this_computer(tmp_path: Path) -> None:
+    folder = {"TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "TMP": str(tmp_path)}
+    unset = "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None); "
+    code = "from filterkit.runtime.providers import onnx_runtime; onnx_runtime()"
+    assert python(unset + code, **folder).returncode == 0
+    assert [*tmp_path.iterdir()] == []
+    asked = "import os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    assert python(f"{code}; {asked}", ORT_DISABLE_TELEMETRY="0").stdout == "0\n"  # who wants it may have it
+
+
 def test_auto_takes_what_works() -> None:
     expected = "cuda" if probe()["cuda"]["usable"] else "cpu"
     assert choose("auto").name == expected

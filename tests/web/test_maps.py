@@ -165,3 +165,12 @@ def test_a_model_that_was_removed_has_no_maps(tmp_path: Path) -> None:
             bench.remove("classic")
         assert explorer.get("/maps").status == 200
         assert explorer.get("/maps?picture=scene&address=classic/edge_sobel_x").status == 404
+
+
+def test_the_page_of_a_filter_leads_to_its_map(classic: Explorer) -> None:
+    """By way of a page where the picture is chosen."""
+    assert "/maps?address=classic%2Fedge_sobel_x%2F0" in classic.get("/m/classic/edge_sobel_x/0").text
+    page = classic.get("/maps?address=classic/edge_sobel_x/0").text
+    assert "/maps?target=classic%2Fedge_sobel_x%2F0&amp;picture=scene" in page
+    page = classic.get("/maps?address=classic/edge_sobel_x").text
+    assert "/maps?address=classic%2Fedge_sobel_x&amp;picture=scene" in page

@@ -197,3 +197,9 @@ def test_what_a_filter_responds_to(observed: Explorer) -> None:
     other = observed.get("/m/vgg16/block3_conv1/5")
     assert other.status == 200
     assert "/exemplars/" not in other.text
+
+
+def test_python_has_only_what_is_given(vgg16: Explorer) -> None:
+    page = unescape(vgg16.get("/filters?address=vgg16&where=dead+%3D+0").text)
+    assert "bench.filters('vgg16', where='dead = 0')" in page
+    assert "bench.filters('vgg16/block1_conv1')" in unescape(vgg16.get("/m/vgg16/block1_conv1").text)

@@ -56,3 +56,13 @@ def test_everything_is_escaped() -> None:
 
 def test_code_in_messages() -> None:
     assert code("`filterkit add X` & more") == "<code>filterkit add X</code> &amp; more"
+
+
+def test_large_numbers_have_no_exponent() -> None:
+    """Counts and responses look alike; what is too long to read has one."""
+    assert [shown(value) for value in (999.94, 1000.4, -17031.2, 1e9)] == [
+        "999.9",
+        "1,000",
+        "-17,031",
+        "1e+09",
+    ]
