@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -19,6 +18,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog, OlderCatalogError, catalog_path, store_folder
 from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.copying import copy_database, limited
 from filterkit.catalog.sqlite.statements import to_json
 from filterkit.catalog.store import Store
 from filterkit.catalog.validation import (
@@ -54,6 +54,10 @@ def foreign(location: str | os.PathLike[str], stop: Callable[[], bool] | None = 
         except OlderCatalogError:
             made = tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True)
             catalog = _upgraded(path, Path(stack.enter_context(made)), stop)
+        except CatalogError as error:
+            if "--catalog" in str(error.hint):  # which is for the catalog here
+                raise CatalogError(error.message, hint="give the file of another catalog") from error
+            raise
         yield stack.enter_context(catalog)
 
 
@@ -72,11 +76,7 @@ def _upgraded(path: Path, folder: Path, stop: Callable[[], bool] | None) -> Cata
         )
     copy = folder / "catalog.db"
     try:
-        with (
-            closing(connections.connect(path)) as source,
-            closing(connections.connect(copy, write=True)) as target,
-        ):
-            source.backup(target)
+        copy_database(path, copy)
         limit = connections.StepLimit(copy, stop)
         limit.reset(writing=True)
         engine = connections.engine(copy, write=True, foreign_keys=False, limit=limit)
@@ -85,7 +85,7 @@ def _upgraded(path: Path, folder: Path, stop: Callable[[], bool] | None) -> Cata
                 migrate(connection)
         finally:
             engine.dispose()
-    except (sqlite3.Error, sa.exc.DBAPIError) as error:
+    except (connections.Error, sa.exc.DBAPIError) as error:
         cause = getattr(error, "orig", None) or error
         if connections.is_interruption(cause):
             raise KeyboardInterrupt from error
@@ -104,14 +104,13 @@ class ForeignRows:
     ------
     DamagedValueError
         A row has a value that filterkit never writes, or does not fit the other rows.
-    sqlite3.Error
+    connections.Error
         The file is corrupted.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
-        self._driver = connections.driver_connection(connection)
-        # Of a text or a whole row. Reading it takes as much memory, whatever is said about it afterwards.
-        self._driver.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
+        # Reading a text takes as much memory, whatever is said about it afterwards.
+        self._driver = limited(connection, LONGEST_TEXT)
 
     def values(self, table: sa.Table, rest: str, *parameters: Any) -> Iterator[Values]:
         """Rows with all columns of `table`, in the order of the schema; JSON as filterkit writes it.

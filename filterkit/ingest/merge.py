@@ -22,6 +22,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.foreign import ForeignRows
 from filterkit.catalog.observations import specs_of
 from filterkit.catalog.sqlite.connections import INVALID_VALUE_ERRORS, Error
+from filterkit.catalog.sqlite.copying import stored_values
 from filterkit.catalog.store_copies import StoreCopies
 from filterkit.catalog.validation import damaged_value
 from filterkit.errors import CatalogError
@@ -270,7 +271,7 @@ class _OneModel:
             if self._connection is None or mine["pictures_sha256"] is None or mine["folder"] is None:
                 return False
             statement = "SELECT sha256 FROM image WHERE observation_id = ? AND position < ?"
-            ours = self._connection.exec_driver_sql(statement, (mine["id"], mine["pictures"]))
+            ours = stored_values(self._connection, statement, mine["id"], mine["pictures"])
             theirs = self._theirs.each(statement, row["id"], row["pictures"])
             return _sum(each for (each,) in ours) == _sum(each for (each,) in theirs)
 
@@ -329,7 +330,7 @@ class _OneModel:
             return []
         names = schema.observation.c.keys()
         statement = f"SELECT {', '.join(names)} FROM observation WHERE model_id = ? ORDER BY id"
-        found = self._connection.exec_driver_sql(statement, (self.model_id,))
+        found = stored_values(self._connection, statement, self.model_id)
         return [dict(zip(names, values, strict=True)) for values in found]
 
     def _covered_here(self) -> dict[int, set[int]]:
@@ -337,7 +338,7 @@ class _OneModel:
             return defaultdict(set)
         connection = self._connection
         return _covered(
-            lambda statement, *values: connection.exec_driver_sql(statement, values).all(), self.model_id
+            lambda statement, *values: stored_values(connection, statement, *values), self.model_id
         )
 
     def _layers_here(self) -> dict[int, int] | None:
@@ -347,7 +348,7 @@ class _OneModel:
         statement = (
             f"SELECT id, position, {', '.join(SAME_LAYER)} FROM layer WHERE model_id = ? ORDER BY position"
         )
-        found = self._connection.exec_driver_sql(statement, (self.model_id,)).all()
+        found = list(stored_values(self._connection, statement, self.model_id))
         stated = [tuple(each[name] for name in ("position", *SAME_LAYER)) for each in self._layers]
         if [tuple(each[1:]) for each in found] != stated:
             return None

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog import schema
 from filterkit.catalog.foreign import ForeignRows
+from filterkit.catalog.sqlite.copying import insert_values
 from filterkit.catalog.validation import damaged_value
 
 Row = dict[str, Any]
@@ -39,12 +40,10 @@ class RowWriter:
 
     def insert(self, table: sa.Table, rows: Iterable[Values]) -> None:
         """Insert rows with all columns of `table`, in the order of the schema."""
-        names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118
-        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({", ".join("?" * len(table.c))})'
         left = iter(rows)
         while portion := list(islice(left, PORTION)):
             self._refresh()
-            self.connection.exec_driver_sql(statement, portion)
+            insert_values(self.connection, table, portion)
 
 
 def layers_of(theirs: ForeignRows, row: Row) -> list[Row]:

@@ -89,7 +89,7 @@ def test_rows_and_files_are_those_of_adding_directly(bench: filterkit.Workbench,
         for table in ("layer", "filter", "skipped", "edge"):
             assert rows(bench)[table] == rows(direct)[table]
     assert bench.examine()["faults"] == []
-    assert len(bench.exemplars("net/conv1/0", observation="photos")) == 2 * 9
+    assert len(bench.exemplars("net/conv1/0", observation="photos")) == 9
     photos = other.with_name("photos")
     assert bench.observe("net/conv1", [photos], name="photos").status == "unchanged"
     assert bench.observe("net", [photos], name="photos").layers == 2  # it can be continued
