@@ -36,6 +36,16 @@ def bytes_on_disk(file: str | Path) -> int:
     return status.st_size if blocks is None else min(status.st_size, 512 * blocks)
 
 
+SPARSE = 1 << 30
+"""Bytes above which a file is checked for being sparse; filterkit writes no such files."""
+
+
+def is_sparse(path: Path) -> bool:
+    """Whether a file is almost entirely sparse: it may claim exabytes, all of which hashing would read."""
+    size = path.stat().st_size
+    return size > SPARSE and bytes_on_disk(path) < size / 1000
+
+
 def bytes_below(folder: Path) -> int:
     """Total size of the regular files below a folder; 0 if it is not a folder.
 

@@ -41,7 +41,7 @@ class Session:
         self._progress: Progress | bool = True if progress is None else progress
         self._registry = registry
         self._upgrade = upgrade
-        self._stop = stop
+        self.stop = stop
         self._catalog: Catalog | None = None
 
     @contextmanager
@@ -53,7 +53,7 @@ class Session:
         from filterkit.progress import progress_bar
 
         with progress_bar(self._progress) as report:
-            yield report if self._stop is None else partial(self._report, report, self._stop)
+            yield report if self.stop is None else partial(self._report, report, self.stop)
 
     @staticmethod
     def _report(report: Progress, stop: Callable[[], bool], what: str, done: int, total: int | None) -> None:
@@ -129,7 +129,7 @@ class Session:
             self._catalog.close()
             self._catalog = None
         if self._catalog is None:
-            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade, stop=self._stop)
+            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade, stop=self.stop)
         return self._catalog
 
     def matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:

@@ -339,6 +339,50 @@ class Workbench:
         """
         return operations.measure.unmeasured(self._session, address, question)
 
+    def merge(
+        self,
+        other: str | os.PathLike[str],
+        *,
+        rename: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+    ) -> Rows:
+        """Add the models, observations and files of another catalog to this one.
+
+        What this catalog has already is kept once: models with equal files, filters and preprocessing, and
+        observations of the same pictures with the same options. A model is merged whole or not at all, and
+        merging again changes nothing. The other catalog is only read, and nothing in it is trusted.
+
+        Parameters
+        ----------
+        other
+            A file or a ``sqlite:///`` URL. Its store is the folder beside it.
+        rename
+            New names by the names there: ``{"vgg16": "vgg16b"}``; for observations,
+            ``{"vgg16/photos": "photos2"}``.
+        dry_run
+            Change nothing, and return what would be done; files are not examined.
+
+        Returns
+        -------
+        Rows
+            One per model, followed by its observations: ``model`` and ``observation``, the names here;
+            ``action``; and the ``reason``, if there is one. Actions: ``"added"``; ``"equal"``;
+            ``"joined"`` if something was added to what is here; ``"skipped"`` if there is something else of
+            that name, or if it is corrupted or unfinished there.
+
+        Raises
+        ------
+        CatalogError
+            One of the catalogs, or the store here, cannot be used. Models that were merged before remain.
+        NotFoundError
+            Nothing there has a name in `rename`.
+
+        Examples
+        --------
+        >>> bench.merge("of_anna.db")  # doctest: +SKIP
+        """
+        return operations.merge.merge(self._session, other, rename, dry_run)
+
     def remove(self, model: str, *, observation: str | None = None) -> None:
         """Remove a model from the catalog, and its files from the store if no other model uses them.
 

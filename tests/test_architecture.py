@@ -235,6 +235,14 @@ TESTED_WITH = {
     "filterkit.operations.visualized_pictures": "operations/test_visualize.py",
     "filterkit.operations.visualizing": "operations/test_visualize.py",
     "filterkit.operations.requested_observation": "operations/test_observe.py",
+    # the steps of merging, through the operation
+    **{
+        f"filterkit.{name}": "operations/test_merge.py"
+        for name in (
+            *("catalog.foreign", "catalog.sqlite.copying", "catalog.store_copies"),
+            *("ingest.merge", "ingest.merge_plan", "ingest.merge_rows"),
+        )
+    },
     "filterkit.plugins.plain_rows": "plugins/test_contracts.py",
     # the panels of pages, through the pages; and how they are made, through what becomes of them
     **{

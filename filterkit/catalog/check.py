@@ -38,15 +38,12 @@ from filterkit.catalog.validation import (
 from filterkit.catalog.visualization_files import corrupted
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
-from filterkit.hashing import bytes_on_disk, file_sha256
+from filterkit.hashing import file_sha256, is_sparse
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
 
 TABLES = (model, layer, filter_, skipped, edge, observation, image, response, exemplar)
-
-SPARSE = 1 << 30
-"""Bytes above which a file is checked for being sparse; filterkit writes no such files."""
 
 SHOWN = 3
 """How many of SQLite's own findings are shown; there may be thousands."""
@@ -242,12 +239,6 @@ def check_observations(catalog: Catalog) -> list[Row]:
     ]
 
 
-def _is_sparse(path: Path) -> bool:
-    """Whether a file is almost entirely sparse: it may claim exabytes, all of which hashing would read."""
-    size = path.stat().st_size
-    return size > SPARSE and bytes_on_disk(path) < size / 1000
-
-
 class _Hashed:
     """Checks each file once, however many models share it."""
 
@@ -267,7 +258,7 @@ class _Hashed:
         self._bytes += path.stat().st_size
         self._progress("checking the store", self._bytes, None)
         try:
-            if _is_sparse(path):
+            if is_sparse(path):
                 return "altered"
             return None if by(path) == sha256 else "altered"
         except OSError:

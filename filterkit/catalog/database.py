@@ -23,6 +23,10 @@ from filterkit.errors import CatalogError, one_line
 _log = logging.getLogger("filterkit")
 
 
+class OlderCatalogError(CatalogError):
+    """The catalog has the schema of an older filterkit, and is not to be upgraded in place."""
+
+
 class Catalog:
     """An open catalog and its store; a context manager.
 
@@ -117,7 +121,7 @@ class Catalog:
         try:
             yield connection
         except connections.Error as error:
-            raise self._translated(error) from error
+            raise self.explained(error) from error
         except connections.INVALID_VALUE_ERRORS as error:
             raise connections.explain(self.path, error) from error
         finally:
@@ -139,6 +143,10 @@ class Catalog:
             writer = connections.as_writer(connection)
             with writer.begin():
                 yield writer
+
+    def more_rows(self) -> None:
+        """Let a transaction that inserts rows in portions take as many steps for the next portion."""
+        self._limit.reset(writing=True)
 
     def close(self) -> None:
         """Close all connections; the catalog must not be used after that."""
@@ -175,7 +183,7 @@ class Catalog:
 
     def _upgrade(self, revision: str, allowed: bool) -> None:
         if not allowed:
-            raise CatalogError(
+            raise OlderCatalogError(
                 f"{self.path} was written by an older filterkit", hint="`filterkit models` upgrades it"
             )
         from alembic.util import CommandError
@@ -201,7 +209,7 @@ class Catalog:
             try:
                 return check_schema(connections.driver_connection(connection), self.path)
             except connections.Error as error:
-                raise self._translated(error) from error
+                raise self.explained(error) from error
 
     @contextmanager
     def _explained(self, *signs_of_damage: type[Exception]) -> Iterator[None]:
@@ -212,12 +220,12 @@ class Catalog:
             if _is_from_interruption(error):
                 raise KeyboardInterrupt from error
             if isinstance(error, DBAPIError):
-                raise self._translated(error.orig or error) from error
+                raise self.explained(error.orig or error) from error
             if isinstance(error, (UnicodeDecodeError, DamagedValueError, *signs_of_damage)):
                 raise connections.explain(self.path, error) from error
             raise
 
-    def _translated(self, error: BaseException) -> BaseException:
+    def explained(self, error: BaseException) -> BaseException:
         """The exception to raise for an error of the database; Ctrl-C while it works is one as well."""
         if not connections.is_interruption(error):
             return connections.explain(self.path, error)

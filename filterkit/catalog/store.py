@@ -22,7 +22,7 @@ import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -212,8 +212,8 @@ class Store:
         ]:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original, copy)
-            _sync(copy)
-        _sync(staged)
+            sync(copy)
+        sync(staged)
         if target.exists():
             target.rename(self._stage("replaced"))
         self._finish(staged, target)
@@ -231,7 +231,7 @@ class Store:
             return
         staged = self._stage("banks")
         shutil.move(banks, staged)  # from another file system, a copy
-        _sync(staged)
+        sync(staged)
         self._open.pop(banks_sha256, None)
         self._finish(staged, target)
 
@@ -283,7 +283,7 @@ class Store:
         target.parent.mkdir(exist_ok=True)
         staged.replace(target)
         for folder in (target.parent, self.folder, self.folder.parent):
-            _sync(folder)
+            sync(folder)
 
 
 def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) -> str:
@@ -294,8 +294,15 @@ def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) 
     whole = whole or file_sha256(path)
     if not external:
         return whole
-    names = sorted({posixpath.normpath(name) for name in external})
-    lines = [whole, *(f"{file_sha256(path.parent / name)} {name}" for name in names)]
+    names = {posixpath.normpath(name) for name in external}
+    return combined_sha256(whole, {name: file_sha256(path.parent / name) for name in names})
+
+
+def combined_sha256(whole: str, external: Mapping[str, str]) -> str:
+    """Hash of a model by the hashes of its files: of the ONNX file, and by name of its external data."""
+    if not external:
+        return whole
+    lines = [whole, *(f"{external[name]} {name}" for name in sorted(external))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -306,7 +313,7 @@ def stored_model_sha256(path: Path) -> str:
     return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Make sure that a file, or the names in a folder, survive a power failure."""
     if os.name == "nt" and path.is_dir():
         return  # Windows cannot open folders

@@ -97,11 +97,16 @@ def write(path: Path, kept: Kept) -> None:
         write_file(path, hashlib.sha256(content).hexdigest().encode() + content)
 
 
+def intact(path: Path) -> bytes | None:
+    """The content of a file, if it is what `write` writes."""
+    with suppress(Exception):  # depending on what is wrong with it
+        if is_plain(path) and path.stat().st_size <= LARGEST + HEADER:
+            content = path.read_bytes()
+            _parsed(content)
+            return content
+    return None
+
+
 def corrupted(store: Store, sha256: str) -> Iterator[Path]:
     """The files of a model that are not intact."""
-    for path in store.visualizations(sha256):
-        try:
-            usable = is_plain(path) and path.stat().st_size <= LARGEST + HEADER
-            _parsed(path.read_bytes() if usable else b"")
-        except Exception:
-            yield path
+    return (path for path in store.visualizations(sha256) if intact(path) is None)

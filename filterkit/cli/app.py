@@ -93,7 +93,7 @@ def _in_one_line() -> Iterator[None]:
 HELP = "Inspect, query, visualize and run the filters of convolutional networks."
 COMMANDS = {
     "Start here": ("quickstart", "doctor"),
-    "Models": ("zoo", "add", "measure", "remove"),
+    "Models": ("zoo", "add", "merge", "measure", "remove"),
     "Query the catalog": ("models", "layers", "filters", "query"),
     "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
     "Draw, run and export": ("show", "maps", "attribute", "visualize", "ablate", "convolve", "export"),

@@ -124,7 +124,7 @@ def commit(catalog: Catalog, staged: Staged, *, replace: bool = False, verify: b
     added_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     row = {**contents.model, "added_at": added_at}
     try:
-        with catalog.begin() as connection, _writing(catalog):
+        with catalog.begin() as connection, writing(catalog):
             known = _known(connection, staged, replace)  # another process may have written since
             if known and not replace:
                 if catalog.store.holds(staged.sha256, known["banks_sha256"], staged.external):
@@ -242,7 +242,8 @@ def _result(status: Status, row: Mapping[str, Any]) -> IngestResult:
 
 
 @contextmanager
-def _writing(catalog: Catalog) -> Iterator[None]:
+def writing(catalog: Catalog) -> Iterator[None]:
+    """Raise errors in writing the store as CatalogError."""
     try:
         yield
     except OSError as error:

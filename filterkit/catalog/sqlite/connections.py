@@ -138,7 +138,7 @@ Error = sqlite3.Error
 BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
 
-SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt", "JSON")
+SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt", "JSON", "too big")
 """Words in SQLite's messages that mean corruption where the schema is one that filterkit creates."""
 
 SETTINGS = (
