@@ -24,7 +24,7 @@ COMMANDS = {
     *("add", "measure", "remove", "zoo", "models", "layers", "filters", "query"),
     *("stats", "similar", "connections", "duplicates", "diff"),
     *("show", "maps", "convolve", "attribute", "visualize", "ablate", "export"),
-    *("observe", "observations", "exemplars", "responses", "serve", "site"),
+    *("observe", "observations", "exemplars", "responses", "serve", "site", "merge"),
     *("quickstart", "doctor", "plugins"),
 }
 
