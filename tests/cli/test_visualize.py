@@ -77,9 +77,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the 
 from filterkit.cli import main
 from filterkit.visualization.spectrum import Spectrum
 back = Spectrum.back
-def told(*arguments):
+def told(*arguments, **options):
     print("a step", file=sys.stderr, flush=True)
-    return back(*arguments)
+    return back(*arguments, **options)
 Spectrum.back = told
 main()
 """
