@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from filterkit.catalog.sqlite.statements import to_json
 from filterkit.catalog.store import Store
 from filterkit.catalog.validation import (
     LONGEST_TEXT,
+    RowChecks,
     check_of,
     damaged_value,
     is_json,
@@ -120,15 +122,9 @@ class ForeignRows:
         rest
             SQL after ``SELECT columns FROM table``.
         """
-        columns: dict[str, sa.ColumnElement[Any]] = dict(table.c.items())
-        lists = [
-            (place, name, check_of(column))
-            for place, (name, column) in enumerate(columns.items())
-            if is_json(column)
-        ]
-        names = ", ".join(f'"{table.name}"."{name}"' for name in columns)
+        names, checks, lists = _checks_of(table)
         with closing(self._driver.execute(f'SELECT {names} FROM "{table.name}" {rest}', parameters)) as found:
-            for values in validated_rows(found, row_checks(columns)):
+            for values in validated_rows(found, checks):
                 yield _normalized(values, lists) if lists else values
 
     def rows(self, table: sa.Table, rest: str, *parameters: Any) -> list[Row]:
@@ -142,17 +138,38 @@ class ForeignRows:
             yield from found
 
 
-def _normalized(values: Values, lists: Sequence[tuple[int, str, Callable[[Any], bool]]]) -> Values:
+@cache
+def _checks_of(table: sa.Table) -> tuple[str, RowChecks, tuple[tuple[int, sa.Column[Any]], ...]]:
+    """The names of a table's columns in SQL, how its rows are validated, and where they have JSON."""
+    columns: dict[str, sa.ColumnElement[Any]] = dict(table.c.items())
+    lists = tuple((place, column) for place, column in enumerate(table.c) if is_json(column))
+    names = ", ".join(f'"{table.name}"."{name}"' for name in columns)
+    return names, row_checks(columns), lists
+
+
+def _normalized(values: Values, lists: Sequence[tuple[int, sa.Column[Any]]]) -> Values:
     changed: list[Any] | None = None
-    for place, name, check in lists:
+    for place, column in lists:
         text = values[place]
         if text is None:
             continue
-        parsed = json.loads(text)
-        if not check(parsed):
-            raise damaged_value(name, parsed)
-        plain = None if parsed is None else to_json(parsed)
+        plain = _plain_json(column, text) if len(text) > SHORT else _short_json(column, text)
         if plain != text:
             changed = changed or list(values)
             changed[place] = plain
     return values if changed is None else tuple(changed)
+
+
+SHORT = 200
+"""Characters of JSON texts that are cached: most rows share them, e.g. the shape of kernels."""
+
+
+def _plain_json(column: sa.Column[Any], text: str) -> str | None:
+    """A JSON text as filterkit writes it, None for null; raises ValueError if it is invalid in that column."""
+    parsed = json.loads(text)
+    if not check_of(column)(parsed):
+        raise damaged_value(column.name, parsed)
+    return None if parsed is None else to_json(parsed)
+
+
+_short_json = lru_cache(4096)(_plain_json)

@@ -42,7 +42,8 @@ class RowWriter:
         """Insert rows with all columns of `table`, in the order of the schema."""
         left = iter(rows)
         while portion := list(islice(left, PORTION)):
-            self._refresh()
+            if len(portion) == PORTION:  # there may be many more
+                self._refresh()
             insert_values(self.connection, table, portion)
 
 
