@@ -165,7 +165,7 @@ SHORT = 200
 
 
 def _plain_json(column: sa.Column[Any], text: str) -> str | None:
-    """A JSON text as filterkit writes it, None for null; raises ValueError if it is invalid in that column."""
+    """A JSON text as filterkit writes it, None for null; raises ValueError if it is invalid there."""
     parsed = json.loads(text)
     if not check_of(column)(parsed):
         raise damaged_value(column.name, parsed)
