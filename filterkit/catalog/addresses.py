@@ -286,7 +286,7 @@ def _selected(selection: Selection | None, count: int, what: str) -> Sequence[in
     return range(count) if selection is None else selection.indices(count, what)
 
 
-MOST_LAYERS = 20_000
+MOST_LAYERS = 2_000
 
 NAMED = 2
 """How many addresses are suggested at most."""

@@ -39,7 +39,7 @@ def model_rows(bench: Workbench, model: str) -> ModelRows | None:
 
 
 def _model_rows(bench: Workbench, model: str) -> ModelRows | None:
-    about = next((row for row in bench.models() if row["model"] == model), None)
+    about = next(iter(bench.models(model)), None)
     if about is None or not about["layers"]:
         return None
     layers, stats = bench.layers(model), bench.stats(model)
