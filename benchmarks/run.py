@@ -1,8 +1,8 @@
 """Print the ratios that filterkit's speed claims are based on, each measured within this one run.
 
 ``python benchmarks/run.py`` takes some minutes on two cores; ``python benchmarks/run.py catalog`` measures
-one group of them; ``large``, ``scale``, ``visualize`` and ``web`` are measured only if named. VGG16 is
-downloaded if it is not cached.
+one group of them; ``large``, ``merge``, ``scale``, ``visualize`` and ``web`` are measured only if named.
+VGG16 is downloaded if it is not cached.
 """
 
 from __future__ import annotations

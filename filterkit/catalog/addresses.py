@@ -185,12 +185,13 @@ def _no_model(
     hint = closest(wanted, names) if names else "`filterkit add vgg16` adds one"
     if whole is None:  # the request is for a model, not for a layer
         return NotFoundError(message, hint=hint)
-    meant = with_a_model(connection, whole)
+    layers = layers_of_models(connection)
+    meant = with_a_model(layers, whole)
     is_close = hint.startswith("did you mean")
     if not meant and (not is_close or (wanted == pattern and MODEL_SUFFIXES.search(pattern))):
         refuse_file(whole)
     if not meant and not is_close:
-        meant = like_a_layer(connection, whole)
+        meant = like_a_layer(layers, whole)
     if meant:
         return AddressError(f"{message}; an address is model/layer/filters", written=whole, meant=meant)
     return NotFoundError(message, hint=hint)
@@ -286,7 +287,7 @@ def _selected(selection: Selection | None, count: int, what: str) -> Sequence[in
     return range(count) if selection is None else selection.indices(count, what)
 
 
-MOST_LAYERS = 2_000
+MOST_LAYERS = 20_000
 
 NAMED = 2
 """How many addresses are suggested at most."""
@@ -301,16 +302,15 @@ Names = Mapping[str, Sequence[str]]
 """By model, its layers."""
 
 
-def with_a_model(connection: sa.Connection, text: str) -> list[str]:
+def with_a_model(names: Names, text: str) -> list[str]:
     """Suggestions for `text`, which does not begin with a model and a slash."""
-    names = _names(connection)
     every = (_separated(names, text), _completed(names, text), _separated(names, text, similar=True))
     return next(filter(None, map(_first, every)), [])
 
 
-def like_a_layer(connection: sa.Connection, text: str) -> list[str]:
+def like_a_layer(names: Names, text: str) -> list[str]:
     """Suggestions with a layer whose name is similar to the first part of `text`."""
-    return _first(_misspelled(_names(connection), text))
+    return _first(_misspelled(names, text))
 
 
 def with_a_layer(name: str, layers: Sequence[str], rest: str) -> list[str]:
@@ -374,7 +374,8 @@ def _valid(addresses: Sequence[str] | Mapping[str, None]) -> list[str]:
     return [*filter(reads, addresses)]
 
 
-def _names(connection: sa.Connection) -> Names:
+def layers_of_models(connection: sa.Connection) -> Names:
+    """The first `MOST_LAYERS` layers of the catalog, by model."""
     query = (
         sa.select(model.c.name, layer.c.name).join_from(model, layer).order_by(model.c.id, layer.c.id)
     ).limit(MOST_LAYERS)

@@ -158,6 +158,14 @@ def images(catalog: Catalog, observation_id: int) -> list[Image]:
     return [Image(*(row[name] for name in names)) for row in rows]
 
 
+def images_of_all_layers(catalog: Catalog, row: Mapping[str, Any]) -> list[Image]:
+    """The pictures that all layers were run over; a run that was interrupted may have added others."""
+    found = images(catalog, row["id"])[: row["pictures"]]
+    if len(found) < row["pictures"]:
+        raise CatalogError("the catalog is corrupted: pictures of an observation are missing")
+    return found
+
+
 def count_images(catalog: Catalog, observation_id: int) -> int:
     """The number of pictures of an observation."""
     query = sa.select(sa.func.count()).where(image.c.observation_id == observation_id)

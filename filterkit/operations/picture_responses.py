@@ -37,6 +37,8 @@ SIDE = 160
 
 def observed_pictures(session: Session, model: str, *, observation: str | None) -> Rows:
     """See `Workbench.observed_pictures`."""
+    from filterkit.catalog.observations import images_of_all_layers
+
     _, found = _observation(session, model, observation)
     rows = [
         {
@@ -46,7 +48,7 @@ def observed_pictures(session: Session, model: str, *, observation: str | None) 
             "height": each.height,
             "width": each.width,
         }
-        for each in _images(session, found)
+        for each in images_of_all_layers(session.catalog(), found)
     ]
     return Rows(rows, PICTURES)
 
@@ -159,17 +161,12 @@ def _observation(
     return about, observations.named(catalog, about, observation)
 
 
-def _images(session: Session, found: Mapping[str, Any]) -> list[Image]:
-    """The pictures that all layers were run over; an interrupted run may have added others."""
-    from filterkit.catalog import observations
-
-    return observations.images(session.catalog(), found["id"])[: found["pictures"]]
-
-
 def _picture(session: Session, found: Mapping[str, Any], sha256: str) -> tuple[int, Image]:
     """A picture of an observation and its number."""
+    from filterkit.catalog.observations import images_of_all_layers
+
     check_text("sha256", sha256)
-    for number, each in enumerate(_images(session, found)):
+    for number, each in enumerate(images_of_all_layers(session.catalog(), found)):
         if each.sha256 == sha256:
             return number, each
     raise NotFoundError(

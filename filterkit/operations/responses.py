@@ -70,9 +70,7 @@ def _observed(session: Session, match: Match, name: str | None) -> _Observed:
         )
     catalog = session.catalog()
     row = observations.existing(catalog, match.model, name, match.layer["id"])
-    images = observations.images(catalog, row["id"])[: row["pictures"]]
-    if len(images) < row["pictures"]:
-        raise CatalogError("the catalog is corrupted: pictures of an observation are missing")
+    images = observations.images_of_all_layers(catalog, row)
     return _Observed(match, row["name"], images, ObservationFiles(catalog.store, row["folder"]))
 
 

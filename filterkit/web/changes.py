@@ -89,8 +89,8 @@ def _addable(bench: Workbench) -> list[Row]:
 def _removable(bench: Workbench, model: str, observation: str) -> tuple[Row, list[Row]]:
     """The row of a model, and those of the observations that go."""
     observations: list[Row] = [*bench.observations(model)]
-    about: dict[str, Any] | None = next((dict(row) for row in bench.models() if row["model"] == model), None)
-    if about is None:
+    about: dict[str, Any] | None = next((dict(row) for row in bench.models(model)), None)
+    if about is None or about["model"] != model:
         raise NotFoundError(f"there is no model '{model}' in the catalog")
     found = [row for row in observations if observation in ("", row["observation"])]
     if observation and not found:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from filterkit.errors import FilterkitError, UsageError
 from filterkit.web.links import checked_address, query
+from filterkit.web.one_page import Recent
 from filterkit.web.page_pictures import FRESH
 from filterkit.web.pages import FORM_ONLY, Page, command_lines, page_number, paging, python_lines, word
 from filterkit.web.searches import searching
@@ -44,6 +45,8 @@ SHOWN = {
 """The columns beside the pictures."""
 
 GAP = 1
+LARGEST_TILE = 512
+"""Kernels with a longer side, in values, are not drawn: their pages have them."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Pair:
     addresses: tuple[str, ...]
 
 
+_recent: Recent[list[Pair | None]] = Recent()
+
+
 @searching("diff.html", title="Compare", matches=MATCHES, bys=BYS, found=None, level="layer")
 def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     """Two models, or layers of them, side by side: what differs most first."""
@@ -78,12 +84,15 @@ def diff(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     found = _found(bench, asked)
     number = page_number(request, len(found), PAIRS)
     rows = found[number * PAIRS : (number + 1) * PAIRS]
+    drawn = _drawn(bench, rows)
+    sprite = f"/diff/pairs.png{query(asked, page=number + 1)}"
+    _recent.keep(bench.location, sprite, drawn, sum(map(_size, drawn)))
     a, b, by, match, level = (asked[name] for name in ("a", "b", "by", "match", "level"))
     score = SCORES[by][level == "filter"]
     values |= {
         "found": found,
-        "rows": list(zip(rows, _boxes(_drawn(bench, rows)), strict=True)),
-        "sprite": f"/diff/pairs.png{query(asked, page=number + 1)}",
+        "rows": list(zip(rows, _boxes(drawn), strict=True)),
+        "sprite": sprite,
         "paired": SCORES[by][1],  # None for layers whose filters are no pairs
         "shown": [name for name in SHOWN[by, level] if name in found.columns],
         "most": MOST,
@@ -104,9 +113,13 @@ def pairs(bench: Workbench, request: Request) -> Response:
     import numpy as np
     from PIL import Image
 
-    found = _found(bench, _asked(request))
-    number = page_number(request, len(found), PAIRS)
-    drawn = _drawn(bench, found[number * PAIRS : (number + 1) * PAIRS])
+    asked = _asked(request)
+    url = f"/diff/pairs.png{query(asked, page=request.query_params.get('page', 1))}"
+    drawn = _recent.take(bench.location, url)
+    if drawn is None:
+        found = _found(bench, asked)
+        number = page_number(request, len(found), PAIRS)
+        drawn = _drawn(bench, found[number * PAIRS : (number + 1) * PAIRS])
     boxes = _boxes(drawn)
     sides = [box for row in boxes if row for box in row]
     if not sides:
@@ -156,9 +169,16 @@ def _drawn(bench: Workbench, rows: Differences) -> list[Pair | None]:
         except FilterkitError:  # layers that were not compared
             made.append(None)
             continue
+        if max(sheet.tile_shape) > LARGEST_TILE:
+            made.append(None)
+            continue
         a, b = sheet.tiles.reshape(-1, *sheet.tiles.shape[2:])[:2]
         made.append(Pair((a, b, 0.5 + (b - a) / 2), sheet.addresses[:2]))
     return made
+
+
+def _size(pair: Pair | None) -> int:
+    return 0 if pair is None else sum(tile.nbytes for tile in pair.tiles)
 
 
 Box = tuple[int, int, int, int]

@@ -131,6 +131,7 @@ def _classic(bench: Workbench, address: str) -> bytes:
 
 def nearest_classic(bench: Workbench, address: str) -> Neighbours:
     """The classic kernels that are most similar to a kernel, also negated, mirrored and turned."""
+    bench.models("classic")  # whether it is there, before an address that has to be explained
     return bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=CLASSIC)
 
 

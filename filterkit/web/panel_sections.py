@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
 from filterkit.errors import FilterkitError, NotFoundError, PluginError
 from filterkit.web import links, panel_loading
-from filterkit.web.one_page import one_page
+from filterkit.web.one_page import Recent, one_page
 from filterkit.web.page_pictures import BACKGROUND, GAP, Urls
 from filterkit.web.templating import fragment
 
@@ -31,9 +29,6 @@ OWN = ("panel", "sheet", "fragment", "format")
 
 WIDEST, TILE = 960, 48
 """Limits on the pixels of a drawn sheet and on the side of its tiles, unless each value is a pixel."""
-
-MOST_KEPT, LARGEST_KEPT = 16, 4 << 20
-"""Limits on the sheets that are kept until the browser asks for their pictures, and on the bytes of each."""
 
 
 @dataclass(frozen=True)
@@ -173,27 +168,7 @@ def html(page: PanelPage, name: str, found: PanelContent) -> Markup:
     return fragment(found.template or "panel_content.html", _values(page, name, found))
 
 
-class _Recent:
-    """Sheets that a page has just shown, for its requests of their pictures; each is taken once."""
-
-    def __init__(self) -> None:
-        self._sheets: OrderedDict[tuple[str, str], TileSheet] = OrderedDict()
-        self._lock = Lock()  # pages and pictures are made in two threads
-
-    def keep(self, catalog: str, url: str, sheet: TileSheet) -> None:
-        if sheet.tiles.nbytes <= LARGEST_KEPT:
-            with self._lock:
-                self._sheets[catalog, url] = sheet
-                self._sheets.move_to_end((catalog, url))
-                while len(self._sheets) > MOST_KEPT:
-                    self._sheets.popitem(last=False)
-
-    def take(self, catalog: str, url: str) -> TileSheet | None:
-        with self._lock:
-            return self._sheets.pop((catalog, url), None)
-
-
-_recent = _Recent()
+_recent: Recent[TileSheet] = Recent()
 
 
 def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPanel) -> Section | None:
@@ -216,7 +191,7 @@ def _section(bench: Workbench, page: PanelPage, offer: Offer, panel: CheckedPane
         return Section(**about, html=fragment("panel_failed.html", {"part": {"error": error}}))
     forms = ("json", "csv") if found.rows is not None else ()
     for caption, sheet in found.sheets.items():
-        _recent.keep(bench.location, page.url(offer.name, sheet=caption), sheet)
+        _recent.keep(bench.location, page.url(offer.name, sheet=caption), sheet, sheet.tiles.nbytes)
     return Section(**about, html=shown, data={form: page.url(offer.name, format=form) for form in forms})
 
 

@@ -4,7 +4,7 @@ The text of a page is read by an HTML parser, and written as it was but for what
 
 - a link to a page that is not exported becomes its text, and nothing in the navigation;
 - forms, buttons and frames go; below a form stands what a person can do instead;
-- scripts that need the server go, and what stands in ``noscript`` for them is shown;
+- scripts that need the server go, and what is in ``noscript`` for them is shown;
 - sections that a script would load are there;
 - what has the attribute ``data-live`` goes, and links with ``data-area`` go with all that is in them;
 - folders of this computer are removed from texts, as in ``title="/home/…/photo.png"``.
@@ -62,7 +62,7 @@ class Links:
 
 
 def rewrite(text: str, links: Links) -> str:
-    """A page as it stands in a folder."""
+    """A page as a file in a folder."""
     made = _Rewriter(links)
     made.feed(text)
     made.close()
