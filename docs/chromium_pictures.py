@@ -16,7 +16,7 @@ COLOURS = 128
 
 @contextmanager
 def browsing(catalog, width, height):
-    """A browser of this size in pixels that has opened the explorer of a catalog, and the start of its URLs."""
+    """A browser of this size in pixels that has opened the explorer, and the start of its URLs."""
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
